@@ -1,0 +1,58 @@
+# The dependency graph. `make` alone lists the targets; PROFILE=smoke|quick|full.
+PROFILE ?= quick
+PYTHON  ?= python3
+RUN      = .venv/bin/python -m fashion16_lib
+
+# Nothing outside this folder is written but pip's own download cache.
+export KERAS_HOME   = data/keras
+export MPLCONFIGDIR = build/matplotlib
+export IPYTHONDIR   = build/ipython
+export TF_CPP_MIN_LOG_LEVEL = 3
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.PHONY: help setup data paper all test verify publish lab lock clean
+.DELETE_ON_ERROR:
+
+help:   ## list the targets (this list)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@echo "  PROFILE=smoke|quick|full chooses the scale (now: $(PROFILE))"
+
+setup: .venv/.complete   ## make .venv and install every package of requirements.lock into it
+
+.venv/.complete: requirements.lock pyproject.toml
+	@$(PYTHON) fashion16_lib/preflight.py
+	@echo "set-up: installing into .venv (about 2.5 GiB, some minutes)"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --progress-bar on --require-hashes --only-binary :all: -r requirements.lock
+	@.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+data: setup   ## fetch and verify Fashion-MNIST and the ImageNet weights of VGG-16
+	@$(RUN) fetch
+
+paper: data   ## run every notebook of the paper at PROFILE and write results/
+	@$(RUN) run --profile $(PROFILE)
+
+all: paper   ## the paper and the later parts of the book
+
+test: data   ## check code, notebooks and results
+	@.venv/bin/python -m ruff check .
+	@.venv/bin/python -m mypy
+	@.venv/bin/python -m pytest
+
+verify: data   ## rerun a profile elsewhere and compare its numbers with results/expected
+	@FASHION16_OUT=build/verify $(RUN) run --profile $(PROFILE)
+	@FASHION16_OUT=build/verify $(RUN) compare --profile $(PROFILE)
+
+publish: paper   ## put the executed notebooks of PROFILE into notebooks/
+	@$(RUN) publish --profile $(PROFILE)
+
+lab: setup   ## open the notebooks in JupyterLab
+	@.venv/bin/python -m jupyterlab --ip 127.0.0.1 notebooks
+
+lock:   ## resolve requirements.lock again (needs uv)
+	uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
+	    --no-annotate --no-header --upgrade pyproject.toml --output-file requirements.lock
+
+clean:   ## remove build/ (never results/ or data/)
+	rm -rf build
