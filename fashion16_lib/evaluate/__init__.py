@@ -1,0 +1,1 @@
+"""Judgement: metrics with intervals, result files with provenance, comparison of reruns (the paper's 2)."""

@@ -1,0 +1,167 @@
+"""2.1.1: precision = m / k, for one query and on average, with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+
+from fashion16_lib.search.hamming import hamming_distances
+
+QUERIES_AT_ONCE = 128
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its 95 % interval and the number of queries behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+def expected_precision_at_k(distances: np.ndarray, relevant: np.ndarray, k: int) -> float:
+    """Return m / k for one query, in expectation over the order of tied items.
+
+    With short codes many items share the k-th distance. Instead of letting the gallery's order decide which of them
+    count, each tied item counts by its chance to be among the k:
+    m = relevant below the cut + (places left at the cut) * (relevant at the cut) / (items at the cut).
+
+    Parameters
+    ----------
+    distances : (n,) numbers
+    relevant : (n,) bool
+    k : at least 1; where n < k the missing places count as wrong
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    if len(distances) <= k:
+        return float(relevant.sum()) / k
+    cut = np.partition(distances, k - 1)[k - 1]
+    below, at_cut = distances < cut, distances == cut
+    places_left = k - below.sum()
+    return float(relevant[below].sum() + places_left * relevant[at_cut].sum() / at_cut.sum()) / k
+
+
+def has_tie_at_k(distances: np.ndarray, k: int) -> bool:
+    """Tell whether the k-th and the next item are equally far."""
+    if len(distances) <= k:
+        return False
+    nearest = np.partition(distances, (k - 1, k))
+    return bool(nearest[k - 1] == nearest[k])
+
+
+def precision_of_each_query(
+    distances: Callable[[slice], np.ndarray],
+    query_labels: np.ndarray,
+    gallery_labels: np.ndarray,
+    k: int,
+) -> np.ndarray:
+    """Return the expected precision at k of each query, (q,) float64.
+
+    Parameters
+    ----------
+    distances : gives the (rows, n) distances of a slice of the queries, so that no q x n matrix is ever held
+    query_labels, gallery_labels : (q,) and (n,) classes; relevant means same class
+    """
+    precision = np.empty(len(query_labels))
+    for start in range(0, len(query_labels), QUERIES_AT_ONCE):
+        rows = slice(start, start + QUERIES_AT_ONCE)
+        for offset, row in enumerate(distances(rows)):
+            precision[start + offset] = expected_precision_at_k(row, gallery_labels == query_labels[start + offset], k)
+    return precision
+
+
+def direct_precision(
+    query_codes: np.ndarray,
+    query_labels: np.ndarray,
+    gallery_codes: np.ndarray,
+    gallery_labels: np.ndarray,
+    k: int,
+) -> np.ndarray:
+    """Return each query's precision at k when its code is compared with the whole gallery, (q,) float64."""
+    return precision_of_each_query(
+        lambda rows: hamming_distances(query_codes[rows], gallery_codes), query_labels, gallery_labels, k
+    )
+
+
+def in_class_precision(
+    query_codes: np.ndarray,
+    query_labels: np.ndarray,
+    gallery_codes: np.ndarray,
+    gallery_labels: np.ndarray,
+    k: int,
+    query_classes: np.ndarray,
+    stored_under: np.ndarray,
+) -> np.ndarray:
+    """Return each query's precision at k when it is compared inside one class library only, (q,) float64.
+
+    Parameters
+    ----------
+    query_classes : (q,) the class the decider gives each query
+    stored_under : (n,) the class library each gallery item lies in: its true or its predicted class
+    """
+    precision = np.zeros(len(query_labels))
+    for decided in np.unique(query_classes):
+        queries, items = np.flatnonzero(query_classes == decided), np.flatnonzero(stored_under == decided)
+        precision[queries] = direct_precision(
+            query_codes[queries], query_labels[queries], gallery_codes[items], gallery_labels[items], k
+        )
+    return precision
+
+
+def cosine_precision(
+    query_features: np.ndarray,
+    query_labels: np.ndarray,
+    gallery_features: np.ndarray,
+    gallery_labels: np.ndarray,
+    k: int,
+) -> np.ndarray:
+    """Return each query's precision at k by exact cosine distance between features: the ceiling for codes."""
+    gallery = _unit_rows(gallery_features)
+    return precision_of_each_query(
+        lambda rows: -(_unit_rows(query_features[rows]) @ gallery.T), query_labels, gallery_labels, k
+    )
+
+
+def _unit_rows(features: np.ndarray) -> np.ndarray:
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+
+
+def proportion(right: np.ndarray) -> Estimate:
+    """Return the share of True in (n,) bool, with Wilson's 95 % interval."""
+    from scipy.stats import binomtest
+
+    right = np.asarray(right)
+    found, n = int(right.sum()), len(right)
+    interval = binomtest(found, n).proportion_ci(method="wilson")
+    return Estimate(found / n, float(interval.low), float(interval.high), n)
+
+
+def mean_over_queries(values: np.ndarray, seed: int = 0) -> Estimate:
+    """Return the mean of (q,) numbers, with the 95 % percentile interval of 2,000 bootstrap samples of queries."""
+    from scipy.stats import bootstrap
+
+    values = np.asarray(values, np.float64)
+    interval = bootstrap(
+        (values,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(seed), batch=100
+    ).confidence_interval
+    return Estimate(float(np.mean(values)), float(interval.low), float(interval.high), len(values))
+
+
+def as_table(estimates: dict[str, Estimate]) -> pd.DataFrame:
+    """Return named estimates as a table: name, value, low, high, n."""
+    return pd.DataFrame([{"name": name, **asdict(estimate)} for name, estimate in estimates.items()])
+
+
+def confusion(true: np.ndarray, said: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
+    """Count how often each true class (rows) was given each class (columns)."""
+    counts = np.zeros((len(class_names), len(class_names)), np.int64)
+    np.add.at(counts, (true, said), 1)
+    return pd.DataFrame(counts, index=pd.Index(class_names, name="true class"), columns=class_names)

@@ -1,0 +1,136 @@
+"""2.1.1 and 2.2.2: how good a search is: per query, per seed of the planes, per reading of "bucket"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from fashion16_lib.data.dataset import Dataset
+from fashion16_lib.evaluate.metrics import direct_precision, has_tie_at_k, in_class_precision
+from fashion16_lib.search.buckets import Buckets, BucketTables
+from fashion16_lib.search.hamming import hamming_distances, nearest
+from fashion16_lib.search.hyperplanes import RandomHyperplanes
+from fashion16_lib.search.library import Library
+from fashion16_lib.search.retrieval import Fashion16, classify
+from fashion16_lib.settings import N_HITS
+
+
+def search_all(model: Fashion16, queries: Dataset, features: np.ndarray, k: int = N_HITS) -> pd.DataFrame:
+    """Search a library for all queries, directly and in class; return one row a query.
+
+    Parameters
+    ----------
+    model : open or just built
+    queries : with the library's class names in the library's order
+    features : (q, d) float32 of the queries
+
+    Returns
+    -------
+    columns: label, predicted (indices), right (bool), direct, in_class (expected precision at k), tie_at_k (bool,
+    direct search: is the k-th hit tied with the next?)
+    """
+    assert model.classifier is not None
+    library = model.library
+    codes, gallery_codes, gallery_labels = library.hasher.encode(features), library.all_codes(), library.labels()
+    predicted = classify(model.classifier, queries.images, features).argmax(axis=1)
+    stored_under = library.stored_under()
+    distances = (hamming_distances(code[None], gallery_codes)[0] for code in codes)
+    return pd.DataFrame(
+        {
+            "label": queries.labels,
+            "predicted": predicted,
+            "right": predicted == queries.labels,
+            "direct": direct_precision(codes, queries.labels, gallery_codes, gallery_labels, k),
+            "in_class": in_class_precision(
+                codes, queries.labels, gallery_codes, gallery_labels, k, predicted, stored_under
+            ),
+            "tie_at_k": [has_tie_at_k(row, k) for row in distances],
+        }
+    )
+
+
+def precision_by_plane_seed(
+    gallery: tuple[np.ndarray, np.ndarray],
+    queries: tuple[np.ndarray, np.ndarray],
+    n_bits: int,
+    seeds: Iterable[int],
+    k: int = N_HITS,
+) -> pd.DataFrame:
+    """Return direct precision at k for planes of several seeds, centred and not.
+
+    Parameters
+    ----------
+    gallery, queries : (features (n, d), labels (n,))
+
+    Returns
+    -------
+    columns: seed, centred, uncentred
+    """
+
+    def precision(seed: int, centred: bool) -> float:
+        hasher = RandomHyperplanes(n_bits, seed, centred).fit(gallery[0])
+        codes = hasher.encode(queries[0]), queries[1], hasher.encode(gallery[0]), gallery[1]
+        return float(direct_precision(*codes, k).mean())
+
+    return pd.DataFrame(
+        [{"seed": seed, "centred": precision(seed, True), "uncentred": precision(seed, False)} for seed in seeds]
+    )
+
+
+def compare_readings(
+    library: Library, codes: np.ndarray, labels: np.ndarray, readings: dict[str, Buckets | None], k: int = N_HITS
+) -> pd.DataFrame:
+    """Search directly by each reading of 1.3's "bucket" and compare with the full scan.
+
+    Parameters
+    ----------
+    library : searched
+    codes, labels : (q, bytes) uint8 and (q,) of the queries
+    readings : name -> Buckets, None for the full scan
+
+    Returns
+    -------
+    columns: name, looked_at (share of the codes compared), precision (of the k hits; a missing hit counts as wrong),
+    recall (share of the full scan's k hits that are found again), hits (mean number)
+    """
+    gallery_codes, gallery_labels = library.all_codes(), library.labels()
+    full = [_hits(code, gallery_codes, None, k)[1] for code in codes]
+    rows = []
+    for name, buckets in readings.items():
+        tables = BucketTables(gallery_codes, buckets) if buckets else None
+        looked_at, hits = zip(*(_hits(code, gallery_codes, tables, k) for code in codes), strict=True)
+        right = [np.sum(gallery_labels[found] == label) for found, label in zip(hits, labels, strict=True)]
+        again = [len(np.intersect1d(found, wanted)) for found, wanted in zip(hits, full, strict=True)]
+        rows.append({
+            "name": name, "looked_at": np.mean(looked_at) / library.n_items, "precision": np.mean(right) / k,
+            "recall": np.mean(again) / k, "hits": np.mean([len(found) for found in hits]),
+        })
+    return pd.DataFrame(rows)
+
+
+def _hits(code: np.ndarray, codes: np.ndarray, tables: BucketTables | None, k: int) -> tuple[int, np.ndarray]:
+    """Return how many codes were compared, and the places of the k nearest among them."""
+    places = tables.candidates(code) if tables else np.arange(len(codes))
+    return len(places), places[nearest(hamming_distances(code[None], codes[places])[0], k)]
+
+
+def angles_and_differing_bits(
+    features: np.ndarray, hasher: RandomHyperplanes, n_pairs: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the angle (radians) of random pairs, as the planes see them, and their share of differing bits.
+
+    features : (n, d); pairs are drawn with the seed;   hasher : fitted, its mean is removed first
+    """
+    rng = np.random.default_rng(seed)
+    left, right = rng.integers(len(features), size=(2, n_pairs))
+    left, right = left[left != right], right[left != right]
+    assert hasher.mean is not None
+    moved = features - hasher.mean
+    cosine = np.einsum("ij,ij->i", moved[left], moved[right]) / (
+        np.linalg.norm(moved[left], axis=1) * np.linalg.norm(moved[right], axis=1)
+    )
+    codes = hasher.encode(features)
+    differing = np.bitwise_count(codes[left] ^ codes[right]).sum(axis=1) / hasher.n_bits
+    return np.arccos(np.clip(cosine, -1, 1)), differing

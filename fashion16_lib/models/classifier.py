@@ -1,0 +1,217 @@
+"""1.2, Table 1: the small network that names the garment's class: decider (a)."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from fashion16_lib.data.dataset import Dataset
+from fashion16_lib.data.preprocess import mean_to_remove, standardise, to_table1_input
+from fashion16_lib.files import digest_of, replace_file
+from fashion16_lib.progress import progress
+from fashion16_lib.settings import PAPER_BATCH_SIZE, Fashion16Error
+
+NOTES = "fashion16.json"  # a member of the .keras archive: class names, preprocessing, history
+BATCH_SIZE = 256  # for predicting
+
+
+def build_table1(n_classes: int = 10, dropout: bool = True) -> keras.Model:
+    """Return the untrained network of Table 1: 1,705,610 parameters for ten classes.
+
+    The table places one dropout after the second pooling and one after the first dense layer; the text wants both
+    before flattening. We follow the table. `dropout=False` leaves both out.
+    """
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(16, 3, padding="same", activation="relu", name="conv2d_1"),
+            layers.Conv2D(32, 3, padding="same", activation="relu", name="conv2d_2"),
+            layers.MaxPooling2D(2, name="max_pooling2d_1"),
+            layers.Conv2D(64, 3, padding="same", activation="relu", name="conv2d_3"),
+            layers.Conv2D(128, 3, padding="same", activation="relu", name="conv2d_4"),
+            layers.MaxPooling2D(2, name="max_pooling2d_2"),
+            *([layers.Dropout(0.25, name="dropout_1")] if dropout else []),
+            layers.Flatten(name="flatten_1"),
+            layers.Dense(256, activation="relu", name="dense_1"),
+            *([layers.Dropout(0.5, name="dropout_2")] if dropout else []),
+            layers.Dense(n_classes, activation="softmax", name="dense_2"),
+        ],
+        name="table_1",
+    )
+
+
+class _EpochProgress(keras.callbacks.Callback):
+    """Show the batches of all epochs as one bar."""
+
+    def __init__(self, n_batches: int) -> None:
+        super().__init__()
+        self._bar = progress(range(n_batches), "training", total=n_batches, unit="batch")
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        next(self._bar, None)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        for _ in self._bar:
+            pass
+
+
+class Table1Classifier:
+    """Name a garment's class with a trained Table 1 network.
+
+    Parameters
+    ----------
+    network : trained
+    class_names : in the order of its outputs
+    mean_reading, mean : the preprocessing it was trained with (`standardise`)
+    history : per epoch: loss, accuracy, val_loss, val_accuracy, seconds
+    """
+
+    kind = "table-1"
+
+    def __init__(
+        self,
+        network: keras.Model,
+        class_names: Sequence[str],
+        mean_reading: str,
+        mean: np.ndarray | float,
+        history: dict[str, list[float]],
+    ) -> None:
+        self.network, self.class_names, self.history = network, tuple(class_names), history
+        self.mean_reading, self.mean = mean_reading, np.asarray(mean, np.float32)
+        digest = hashlib.sha256(self.mean_reading.encode() + self.mean.tobytes())
+        for array in network.get_weights():
+            digest.update(np.ascontiguousarray(array, "<f4").tobytes())
+        self.fingerprint: dict[str, Any] = {"kind": self.kind, "sha256": digest.hexdigest()}
+
+    @classmethod
+    def train(
+        cls,
+        train: Dataset,
+        tuning: Dataset,
+        *,
+        epochs: int,
+        mean_reading: str = "dataset",
+        dropout: bool = True,
+        seed: int = 0,
+    ) -> Table1Classifier:
+        """Train the network of Table 1 with Adam on categorical cross-entropy (1.2).
+
+        The paper names neither optimiser nor rate nor batch: Adam with Keras's defaults and batches of 128.
+        `tuning` is only watched (`val_accuracy`); nothing is chosen by it here.
+        """
+        keras.utils.set_random_seed(seed)
+        mean = mean_to_remove(to_table1_input(train.images), mean_reading)
+        network = build_table1(len(train.class_names), dropout)
+        # jit_compile=True was five times slower on a CPU
+        network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+        clock = _EpochSeconds()
+        n_batches = epochs * -(-len(train) // PAPER_BATCH_SIZE)
+        fitted = network.fit(
+            standardise(to_table1_input(train.images), mean_reading, mean)[..., None],
+            train.labels,
+            validation_data=(standardise(to_table1_input(tuning.images), mean_reading, mean)[..., None], tuning.labels),
+            batch_size=PAPER_BATCH_SIZE,
+            epochs=epochs,
+            verbose=0,
+            callbacks=[clock, _EpochProgress(n_batches)],
+        )
+        history = {name: [float(value) for value in values] for name, values in fitted.history.items()}
+        return cls(network, train.class_names, mean_reading, mean, {**history, "seconds": clock.seconds})
+
+    @classmethod
+    def train_or_load(cls, folder: str | Path, train: Dataset, tuning: Dataset, **options: Any) -> Table1Classifier:
+        """Train, or load what was trained before from the same images with the same options.
+
+        The file's name in `folder` is the digest of the images, the network and the options, so that rerunning a
+        figure never retrains and a change always does.
+        """
+        table = build_table1(len(train.class_names), options.get("dropout", True)).get_config()
+        recipe = {
+            "train": train.sha256,
+            "tuning": tuning.sha256,
+            "network": repr(table),
+            "batch": PAPER_BATCH_SIZE,
+            **options,
+        }
+        path = Path(folder) / f"table-1-{digest_of(recipe)[:16]}.keras"
+        if path.is_file():
+            return cls.load(path)
+        trained = cls.train(train, tuning, **options)
+        trained.save(path)
+        return trained
+
+    def predict_proba(self, images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+        """Return class probabilities, (n, classes) float32; images of any size are made 28 x 28 grey."""
+        inputs = standardise(to_table1_input(images), self.mean_reading, self.mean)[..., None]
+        batches = [
+            self.network.predict_on_batch(inputs[start : start + BATCH_SIZE])
+            for start in range(0, len(inputs), BATCH_SIZE)
+        ]
+        return np.concatenate(batches) if batches else np.empty((0, len(self.class_names)), np.float32)
+
+    def save(self, path: str | Path) -> None:
+        """Write network, preprocessing and class names to one .keras file, whole or not at all."""
+        path = Path(path)
+        part = path.with_name(f".{path.stem}.partial.keras")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.network.save(part)
+        content = io.BytesIO(part.read_bytes())
+        part.unlink()
+        notes = {
+            "class_names": self.class_names,
+            "mean_reading": self.mean_reading,
+            "mean": self.mean.tolist(),
+            "history": self.history,
+        }
+        with zipfile.ZipFile(content, "a") as archive:
+            archive.writestr(NOTES, json.dumps(notes))
+        replace_file(path, content.getvalue())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Table1Classifier:
+        """Read a file that `save` wrote; code inside it is never run.
+
+        Raises
+        ------
+        Fashion16Error : missing, another kind of file, or layers that need code of their own
+        """
+        try:
+            with zipfile.ZipFile(path) as archive:
+                notes = json.loads(archive.read(NOTES))
+            network = keras.models.load_model(path, compile=False, safe_mode=True)
+        except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+            reason = (str(error).splitlines() or ["unreadable"])[0]
+            raise Fashion16Error(
+                f"{path} can't be used as a Table 1 classifier; make one with notebook 02. Detail: {reason}"
+            ) from error
+        expected = (None, 28, 28, 1), (None, len(notes["class_names"]))
+        if (network.input_shape, network.output_shape) != expected:
+            raise Fashion16Error(
+                f"{path} takes {network.input_shape} and gives {network.output_shape}; a Table 1 "
+                f"classifier takes {expected[0]} and gives {expected[1]}"
+            )
+        return cls(network, notes["class_names"], notes["mean_reading"], np.asarray(notes["mean"]), notes["history"])
+
+
+class _EpochSeconds(keras.callbacks.Callback):
+    """Note how long each epoch took."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.seconds.append(time.perf_counter() - self._start)

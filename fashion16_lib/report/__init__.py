@@ -1,0 +1,1 @@
+"""For people: pictures of garments and codes, diagrams, charts, tables, and a notebook's place in the results."""

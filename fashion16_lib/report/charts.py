@@ -1,0 +1,134 @@
+"""Charts of numbers: training curves, bit balance, precision bars, histograms, matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fashion16_lib.report.style import HATCHES, INK, MARKERS, MUTED, OURS, PALETTE, PAPER_RED, headline, panels
+
+
+def training_curves(history: pd.DataFrame, title: str) -> Figure:
+    """Draw loss and accuracy per epoch, training and held-out tuning part (the paper's Fig 4 has 20 epochs)."""
+    figure, axes = panels(1, 2, 9, 3.2)
+    for axis, name in zip(axes[0], ("loss", "accuracy"), strict=True):
+        axis.plot(history["epoch"], history[name], "o-", color=PALETTE[0], label="training, dropout on")
+        axis.plot(history["epoch"], history[f"val_{name}"], "s--", color=PALETTE[1], label="tuning part, dropout off")
+        axis.set(xlabel="epoch", ylabel=name, xticks=history["epoch"])
+    axes[0, 0].set_ylabel("loss (cross-entropy, nats)")
+    axes[0, 1].set_ylabel("accuracy (share)")
+    axes[0, 0].legend(fontsize=8)
+    headline(figure, title)
+    return figure
+
+
+def mean_readings(values: dict[str, np.ndarray], title: str) -> Figure:
+    """Draw where each reading of "remove the mean, then / 255" puts the grey levels; [0, 1] is shaded."""
+    figure, axes = panels(1, len(values), 2.4 * len(values), 2.6, sharey=True)
+    for axis, (name, numbers) in zip(axes[0], values.items(), strict=True):
+        axis.axvspan(0, 1, color="#eef3f8", zorder=0)
+        axis.hist(numbers.ravel(), bins=60, range=(-1, 1), color=OURS, log=True)
+        axis.set(xlabel="value fed to the network", xlim=(-1, 1.05), xticks=(-1, 0, 1))
+        axis.set_title(f"mean: {name}\n{numbers.min():.2f} to {numbers.max():.2f}", fontsize=9)
+    axes[0, 0].set_ylabel("pixels (log scale)")
+    headline(figure, title)
+    return figure
+
+
+def bit_balance(shares: pd.DataFrame, title: str) -> Figure:
+    """Draw how evenly each plane cuts the gallery: the share of ones of every bit, sorted; a column a kind."""
+    figure, axes = panels(1, 1, 6.4, 3)
+    axis = axes[0, 0]
+    for (name, share), colour, marker in zip(shares.items(), PALETTE, MARKERS, strict=False):
+        axis.plot(np.sort(share), marker, markersize=4, color=colour, label=name)
+    axis.axhline(0.5, color=INK, linewidth=0.8)
+    axis.set(
+        ylim=(-0.03, 1.03), xlabel="bits, sorted by their share of ones", ylabel="garments on the bit's side 1 (share)"
+    )
+    axis.legend()
+    headline(figure, title)
+    return figure
+
+
+def angle_against_bits(angles: dict[str, np.ndarray], differing: dict[str, np.ndarray], title: str) -> Figure:
+    """Draw the share of differing bits of random pairs against their angle; theory is the diagonal."""
+    figure, axes = panels(1, len(angles), 4.4 * len(angles), 3.4, sharey=True)
+    for axis, (name, angle), colour in zip(axes[0], angles.items(), PALETTE, strict=False):
+        axis.plot(angle / np.pi, differing[name], ".", markersize=2, color=colour, alpha=0.5)
+        axis.plot((0, 1), (0, 1), color=INK, linewidth=1, label="theory: angle / π")
+        axis.set(xlim=(0, 0.8), ylim=(0, 0.8), xlabel="angle between the two vectors, / π")
+        axis.set_title(name, fontsize=10)
+        axis.legend(fontsize=8)
+    axes[0, 0].set_ylabel("differing bits (share)")
+    headline(figure, title)
+    return figure
+
+
+def bars(table: pd.DataFrame, title: str, unit: str, marks: dict[str, float] | None = None, digits: int = 3) -> Figure:
+    """Draw each row of a table as a bar with its interval; named marks are dashed lines.
+
+    table : columns "name", "value", and optionally "low" and "high"
+    """
+    figure, axes = panels(1, 1, 8.6, 0.42 * len(table) + 1.35)
+    axis = axes[0, 0]
+    for place, row in enumerate(table.to_dict("records")):
+        axis.barh(place, row["value"], color=PALETTE[place % 5], hatch=HATCHES[place % 5], edgecolor="white")
+        low, high = row.get("low", row["value"]), row.get("high", row["value"])
+        axis.plot((low, high), (place, place), color=INK, linewidth=1.6)
+        axis.text(high, place, f"  {row['value']:.{digits}f}", va="center", fontsize=9)
+    for name, at in (marks or {}).items():
+        axis.axvline(at, color=PAPER_RED, linestyle="--", linewidth=1)
+        axis.text(at, -0.75, name, color=PAPER_RED, fontsize=8, ha="center")
+    axis.set(yticks=range(len(table)), yticklabels=table["name"], xlabel=unit, xlim=(0, 1.12 * table["value"].max()))
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    headline(figure, title)
+    return figure
+
+
+def by_seed(table: pd.DataFrame, title: str, ylabel: str) -> Figure:
+    """Draw one line a method over the plane seeds; a table column each beside "seed"."""
+    figure, axes = panels(1, 1, 7, 3.4)
+    axis = axes[0, 0]
+    for name, colour, marker in zip(table.columns.drop("seed"), PALETTE, MARKERS, strict=False):
+        axis.plot(
+            table["seed"], table[name], f"{marker}-", color=colour, label=f"{name}: mean {table[name].mean():.3f}"
+        )
+    axis.set(xticks=table["seed"], xlabel="seed of the planes", ylabel=ylabel)
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    headline(figure, title)
+    return figure
+
+
+def matrix(counts: pd.DataFrame, title: str, xlabel: str) -> Figure:
+    """Draw a square table of counts with its numbers; rows and columns keep their names, the index names the rows."""
+    figure, axes = panels(1, 1, 6.6, 5.2)
+    axis = axes[0, 0]
+    values = counts.to_numpy()
+    axis.imshow(np.sqrt(values), cmap="Blues")
+    for (row, column), count in np.ndenumerate(values):
+        if count:
+            colour = "white" if np.sqrt(count) > 0.6 * np.sqrt(values.max()) else INK
+            axis.text(column, row, count, ha="center", va="center", fontsize=8, color=colour)
+    places = range(len(values))
+    axis.set(xticks=places, yticks=places, yticklabels=counts.index, xlabel=xlabel, ylabel=counts.index.name)
+    axis.set_xticklabels(counts.columns, rotation=40, ha="right")
+    axis.grid(False)
+    headline(figure, title)
+    return figure
+
+
+def scatter(table: pd.DataFrame, x: str, y: str, title: str, xlabel: str, ylabel: str) -> Any:
+    """Draw named points, one a row of a table with the columns "name", x and y."""
+    figure, axes = panels(1, 1, 7.2, 3.6)
+    axis = axes[0, 0]
+    for place, row in enumerate(table.to_dict("records")):
+        axis.plot(row[x], row[y], MARKERS[place % 5], markersize=9, color=PALETTE[place % 5])
+        axis.annotate(f"  {row['name']}", (row[x], row[y]), va="center", fontsize=8)
+    axis.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, 1.45 * table[x].max()))
+    axis.axhline(0, color=MUTED, linewidth=0.5)
+    headline(figure, title)
+    return figure

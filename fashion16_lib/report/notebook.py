@@ -1,0 +1,95 @@
+"""A notebook's place in the results: checked parameters, folders, figures, tables and metrics with provenance."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fashion16_lib.data.vgg16_weights import WEIGHTS_SHA256
+from fashion16_lib.evaluate.records import Value, metric, provenance, write_metrics
+from fashion16_lib.report.style import MUTED, use_style
+from fashion16_lib.settings import build_folder, check_parameters, chosen_profile, results_folder
+
+UNDATED = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}}
+
+
+class Notebook:
+    """Open a run of a numbered notebook.
+
+    Parameters
+    ----------
+    name : "02-train-classifier"; its metrics file has that name
+    names : the notebook's globals(); its UPPER_SNAKE names are its parameters, refused if unknown or illegal
+
+    Attributes
+    ----------
+    profile : settings.Profile
+    build : folder of artefacts (models, libraries)
+    """
+
+    def __init__(self, name: str, names: dict[str, Any]) -> None:
+        parameters = {key: value for key, value in names.items() if re.fullmatch("[A-Z][A-Z0-9_]*", key)}
+        check_parameters(parameters)
+        self.name, self.parameters = name, parameters
+        self.profile = chosen_profile(parameters["PROFILE"])
+        self.seed = parameters.get("SEED", 0)
+        self.build = build_folder(self.profile.name)
+        self.results = results_folder(self.profile.name)
+        self.build.mkdir(parents=True, exist_ok=True)
+        self._start = time.monotonic()
+        use_style()
+
+    def figure(self, figure: Figure, name: str, caption: str, data: pd.DataFrame) -> None:
+        """Save a figure as PNG, PDF and the CSV behind it; profile, data and caption go under it.
+
+        Parameters
+        ----------
+        caption : what was drawn, in one line
+        data : every number in the figure, or the ids of the pictures shown
+        """
+        figure.supxlabel(
+            f"{caption}  ·  Fashion-MNIST, profile {self.profile.name}", fontsize=7.5, color=MUTED, x=0.01, ha="left"
+        )
+        folder = self._folder("figures")
+        for kind in ("png", "pdf"):
+            figure.savefig(folder / f"{name}.{kind}", metadata=UNDATED[kind], bbox_inches="tight")
+        data.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
+
+    def table(self, table: pd.DataFrame, name: str) -> pd.DataFrame:
+        """Save a table as CSV, Markdown and LaTeX; return it for display."""
+        folder = self._folder("tables")
+        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
+        (folder / f"{name}.md").write_text(table.to_markdown(index=False) + "\n", encoding="utf-8")
+        latex = table.to_latex(index=False, escape=True, float_format="%.4g")
+        (folder / f"{name}.tex").write_text(latex, encoding="utf-8")
+        return table.style.hide(axis="index").format(precision=4)
+
+    def metrics(self, dataset_sha256: str, **values: Value) -> pd.DataFrame:
+        """Write this notebook's metrics file; return its records as a table.
+
+        Parameters
+        ----------
+        dataset_sha256 : of the images that the numbers were measured on
+        values : metric name -> number or Estimate; the name tells the unit (records.unit_of)
+        """
+        records = [metric(name, value) for name, value in values.items()]
+        about = provenance(
+            self.profile.name,
+            "fashion-mnist",
+            dataset_sha256,
+            WEIGHTS_SHA256,
+            self.seed,
+            time.monotonic() - self._start,
+        )
+        write_metrics(self._folder("metrics") / f"{self.name}.json", about, records)
+        return pd.DataFrame(records)
+
+    def _folder(self, kind: str) -> Path:
+        folder = self.results / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder

@@ -1,0 +1,93 @@
+"""1.3: random hyperplanes turn a feature vector into a binary code."""
+
+from __future__ import annotations
+
+import numpy as np
+
+CHUNK_ROWS = 1024  # features are projected this many rows at a time: 64 MiB of float64 at 8,192 dimensions
+
+
+def check_features(features: np.ndarray, n_features: int | None = None) -> np.ndarray:
+    """Return features as a float32 matrix of finite numbers, or refuse.
+
+    Parameters
+    ----------
+    features : (n, d) array of numbers; never changed
+    n_features : the d that is expected, if any
+
+    Raises
+    ------
+    ValueError : not a matrix, another d, NaN or infinity
+    """
+    features = np.asarray(features)
+    if features.ndim != 2 or features.dtype.kind not in "fiu":
+        raise ValueError(f"features must be an (n, d) array of numbers, got {features.dtype} of shape {features.shape}")
+    if n_features is not None and features.shape[1] != n_features:
+        raise ValueError(
+            f"features must have {n_features} columns, got {features.shape[1]}; use the extractor that "
+            "the planes were fitted with"
+        )
+    features = np.ascontiguousarray(features, dtype=np.float32)
+    if not np.isfinite(features).all():
+        bad_row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
+        raise ValueError(f"features must be finite, got NaN or infinity in row {bad_row}; check that image")
+    return features
+
+
+class RandomHyperplanes:
+    """Cut feature space by random planes; each plane gives one bit (Charikar, 2002).
+
+        bit_j(x) = 1  if  w_j . (x - mean) >= 0  else 0,      w_j ~ N(0, I)
+
+    Two vectors at angle theta share a bit with probability 1 - theta / pi.
+
+    Parameters
+    ----------
+    n_bits : bits of a code, a positive multiple of 8
+    seed : of the planes' normal vectors; more bits with the same seed only add planes
+    centred : subtract the mean of the vectors given to `fit`. The paper doesn't say; VGG-16's features are never
+        negative, so planes through the origin leave most garments on one side
+    """
+
+    def __init__(self, n_bits: int = 64, seed: int = 0, centred: bool = True) -> None:
+        if not isinstance(n_bits, (int, np.integer)) or n_bits < 8 or n_bits % 8:
+            raise ValueError(f"n_bits must be a positive multiple of 8, got {n_bits!r}; use 64, say")
+        self.n_bits, self.seed, self.centred = int(n_bits), int(seed), bool(centred)
+        self.planes: np.ndarray | None = None  # (n_bits, d) float32
+        self.mean: np.ndarray | None = None  # (d,) float32
+
+    def fit(self, features: np.ndarray) -> RandomHyperplanes:
+        """Draw the planes and take the mean of the gallery's features, (n, d)."""
+        features = check_features(features)
+        if len(features) == 0:
+            raise ValueError("features must hold at least one row, got none; the gallery is empty")
+        n_features = features.shape[1]
+        mean = features.mean(axis=0, dtype=np.float64) if self.centred else np.zeros(n_features)
+        normals = np.random.default_rng(self.seed).standard_normal((self.n_bits, n_features), dtype=np.float32)
+        return self._set(normals, mean.astype(np.float32))
+
+    @classmethod
+    def restore(cls, planes: np.ndarray, mean: np.ndarray, seed: int, centred: bool) -> RandomHyperplanes:
+        """Return the hash that was saved as planes (n_bits, d) and mean (d,)."""
+        return cls(len(planes), seed, centred)._set(planes, mean)
+
+    def _set(self, planes: np.ndarray, mean: np.ndarray) -> RandomHyperplanes:
+        self.planes, self.mean = planes, mean
+        # float64, so that a vector has the same code alone and in a batch, whatever order the BLAS sums in
+        self._normals = planes.T.astype(np.float64)  # (d, n_bits)
+        return self
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        """Return the signed distances (times the normal's length) to each plane, (n, n_bits) float64."""
+        if self.planes is None or self.mean is None:
+            raise ValueError("the planes are not fitted yet; call fit(gallery_features) first")
+        features = check_features(features, self.planes.shape[1])
+        sides = np.empty((len(features), self.n_bits))
+        for start in range(0, len(features), CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            sides[rows] = (features[rows].astype(np.float64) - self.mean) @ self._normals
+        return sides
+
+    def encode(self, features: np.ndarray) -> np.ndarray:
+        """Return the codes of features (n, d) as (n, n_bits / 8) uint8, first bit highest."""
+        return np.packbits(self.project(features) >= 0, axis=1)

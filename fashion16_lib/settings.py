@@ -1,0 +1,158 @@
+"""Profiles, folders, seeds and legal parameters: read once here, passed on as values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+GIB = 2**30
+
+
+class Fashion16Error(RuntimeError):
+    """Say in one line what came, what was expected and what to do."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Hold the sizes of one scale of the experiments.
+
+    Attributes
+    ----------
+    n_train : images the Table 1 network learns from (None: all that are not held out for tuning)
+    n_tuning : images held out of training, for choices
+    n_gallery, n_queries : images that pass VGG-16; the gallery comes from the training part, queries from the test part
+    n_test : images the Table 1 network is judged on (None: all)
+    epochs : passes over the training images
+    pixels, layer : VGG-16's square input and the layer whose output is the feature
+    """
+
+    name: str
+    n_train: int | None
+    n_tuning: int
+    n_gallery: int
+    n_queries: int
+    n_test: int | None
+    epochs: int
+    pixels: int
+    layer: str
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile("smoke", 2_000, 200, 600, 200, 500, 2, 32, "block4_pool"),
+        Profile("quick", None, 1_000, 6_000, 1_000, None, 6, 64, "block4_pool"),
+        Profile("full", None, 1_000, 59_000, 10_000, None, 20, 224, "block5_pool"),
+    )
+}
+
+PAPER_BATCH_SIZE = 128  # unsaid in the paper; 128 is the size of Keras's own examples of such networks
+N_HITS = 20  # 1.3: "return the 20 most similar"
+
+
+def get_profile(name: str) -> Profile:
+    """Return a profile by its name; raise ValueError naming the legal ones."""
+    try:
+        return PROFILES[name]
+    except (KeyError, TypeError):
+        raise ValueError(f"profile must be one of {', '.join(PROFILES)}, got {name!r}") from None
+
+
+# ---------------------------------------------------------------- folders
+
+
+def home() -> Path:
+    """Return the project folder: where pyproject.toml lies, else the working folder."""
+    here = Path(__file__).resolve().parent.parent
+    return here if (here / "pyproject.toml").is_file() else Path.cwd()
+
+
+def data_folder() -> Path:
+    """Return the folder of downloads, weights and the feature cache (FASHION16_DATA, else data/)."""
+    return Path(os.environ.get("FASHION16_DATA") or home() / "data").expanduser()
+
+
+def out_folder() -> Path:
+    """Return the folder that holds build/ and results/ (FASHION16_OUT, else the project)."""
+    return Path(os.environ.get("FASHION16_OUT") or home()).expanduser()
+
+
+def run_name(profile: str, dataset: str = "fashion-mnist") -> str:
+    """Return the name of a run's folders: the profile, and the data where it isn't Fashion-MNIST."""
+    return profile if dataset == "fashion-mnist" else f"{profile}-{dataset}"
+
+
+def build_folder(profile: str, dataset: str = "fashion-mnist") -> Path:
+    """Return the folder of a run's artefacts: models, libraries, executed notebooks, stamps."""
+    return out_folder() / "build" / run_name(profile, dataset)
+
+
+def results_folder(profile: str, dataset: str = "fashion-mnist") -> Path:
+    """Return the folder of a run's figures, tables and metrics."""
+    return out_folder() / "results" / run_name(profile, dataset)
+
+
+# ---------------------------------------------------------------- parameters of the notebooks
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Describe one notebook parameter: its legal values in words, and the check."""
+
+    legal: str
+    accepts: Callable[[Any], bool]
+
+
+def _one_of(*values: Any) -> Parameter:
+    words = ", ".join(map(repr, values))
+    return Parameter(
+        f"one of {words}", lambda value: any(value is v or (type(value) is type(v) and value == v) for v in values)
+    )
+
+
+def _whole(low: int, high: int, multiple: int = 1) -> Parameter:
+    step = f", a multiple of {multiple}" if multiple > 1 else ""
+    return Parameter(
+        f"a whole number from {low} to {high}{step}",
+        lambda value: type(value) is int and low <= value <= high and value % multiple == 0,
+    )
+
+
+VGG16_LAYERS = tuple(f"block{block}_pool" for block in range(1, 6))
+MEANS = ("none", "dataset", "pixel", "image")
+
+PARAMETERS = {
+    "PROFILE": _one_of(*PROFILES),
+    "SEED": _whole(0, 2**32 - 1),
+    "N_BITS": _whole(8, 4096, multiple=8),
+    "CENTRED": _one_of(True, False),
+    "MEAN": _one_of(*MEANS),
+    "SPLIT_BY": _one_of("label", "predicted"),
+    "DECIDER": _one_of("softmax-head", "table-1"),
+    "N_HITS": _whole(1, 100),
+    "DROPOUT": _one_of(True, False),
+    "QUERY": _whole(0, 199),
+    "N_GARMENTS": _whole(200, 6_000),
+}
+
+
+def check_parameters(values: dict[str, Any]) -> None:
+    """Refuse parameters with an unknown name or an illegal value.
+
+    Raises
+    ------
+    ValueError : names the parameter, what came and what is legal
+    """
+    for name, value in values.items():
+        if name not in PARAMETERS:
+            raise ValueError(f"unknown parameter {name}; known are {', '.join(PARAMETERS)}")
+        if not PARAMETERS[name].accepts(value):
+            raise ValueError(f"{name} must be {PARAMETERS[name].legal}, got {value!r}")
+
+
+def chosen_profile(name: str) -> Profile:
+    """Return the profile a notebook asks for; FASHION16_PROFILE, set by nbval only, goes first."""
+    return get_profile(os.environ.get("FASHION16_PROFILE") or name)
