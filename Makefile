@@ -10,7 +10,7 @@ export IPYTHONDIR   = build/ipython
 export TF_CPP_MIN_LOG_LEVEL = 3
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup data paper all test verify publish lab lock clean
+.PHONY: help setup data paper all test verify publish readme lab lock clean
 .DELETE_ON_ERROR:
 
 help:   ## list the targets (this list)
@@ -20,6 +20,7 @@ help:   ## list the targets (this list)
 setup: .venv/.complete   ## make .venv and install every package of requirements.lock into it
 
 .venv/.complete: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "set-up: $(PYTHON) isn't there; install Python 3.11, 3.12 or 3.13" >&2; exit 1; }
 	@$(PYTHON) fashion16_lib/preflight.py
 	@echo "set-up: installing into .venv (about 2.5 GiB, some minutes)"
 	@$(PYTHON) -m venv .venv
@@ -38,7 +39,7 @@ all: paper   ## the paper and the later parts of the book
 test: data   ## check code, notebooks and results
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m mypy
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 verify: data   ## rerun a profile elsewhere and compare its numbers with results/expected
 	@FASHION16_OUT=build/verify $(RUN) run --profile $(PROFILE)
@@ -46,6 +47,9 @@ verify: data   ## rerun a profile elsewhere and compare its numbers with results
 
 publish: paper   ## put the executed notebooks of PROFILE into notebooks/
 	@$(RUN) publish --profile $(PROFILE)
+
+readme: setup   ## make the READMEs' tables of results anew from results/quick
+	@$(RUN) readme
 
 lab: setup   ## open the notebooks in JupyterLab
 	@.venv/bin/python -m jupyterlab --ip 127.0.0.1 notebooks

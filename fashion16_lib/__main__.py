@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("--profile", default="quick", choices=PROFILES)
     publish.set_defaults(do=_publish)
 
+    readme = commands.add_parser("readme", help="make the READMEs' tables of results anew from results/quick")
+    readme.set_defaults(do=_readme)
+
     verify = commands.add_parser(
         "compare", help="compare a run's metrics with results/expected; exit 1 on a difference"
     )
@@ -126,6 +129,14 @@ def _publish(args: argparse.Namespace) -> int:
     from fashion16_lib.run import publish
 
     for path in publish(args.profile):
+        print(path)
+    return 0
+
+
+def _readme(args: argparse.Namespace) -> int:
+    from fashion16_lib.report.readme import update_readmes
+
+    for path in update_readmes():
         print(path)
     return 0
 

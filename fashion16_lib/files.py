@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and JSON with one spelling."""
+"""Files that are whole or not there, HDF5 as bytes, and JSON with one spelling."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import h5py
 
 
 def canonical_json(value: Any) -> str:
@@ -34,3 +37,31 @@ def replace_file(path: Path, content: bytes) -> None:
 def digest_of(value: Any) -> str:
     """Return the SHA-256 of a JSON-able value."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def hdf5_bytes(fill: Callable[[h5py.File], None]) -> bytes:
+    """Return the bytes of an HDF5 file that `fill` writes into: with checksums in its metadata, and without times.
+
+    Written through a temporary file. Given a Python file object instead, HDF5 calls back into Python; garbage
+    collection may then free another HDF5 object in the middle of a write, and the file comes out damaged.
+    """
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5py.h5f.LIBVER_LATEST, h5py.h5f.LIBVER_LATEST)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "whole.h5"
+        created = h5py.h5f.create(os.fsencode(path), fcpl=_without_times(h5py.h5p.FILE_CREATE), fapl=access)
+        with h5py.File(created) as file:
+            fill(file)
+        return path.read_bytes()
+
+
+def add_groups(file: h5py.File, *names: str) -> None:
+    """Create groups without times, so that the same content has the same bytes."""
+    for name in names:
+        h5py.h5g.create(file.id, name.encode(), gcpl=_without_times(h5py.h5p.GROUP_CREATE))
+
+
+def _without_times(kind: Any) -> Any:
+    plan = h5py.h5p.create(kind)
+    plan.set_obj_track_times(False)
+    return plan

@@ -1,6 +1,5 @@
 """Say what set-up lacks, before anything long is downloaded. Runs on any Python, so nothing newer than 2.7 is used."""
 
-
 import os
 import shutil
 import sys
@@ -31,5 +30,5 @@ def problems(folder):
 if __name__ == "__main__":
     missing = problems(os.getcwd())
     for line in missing:
-        print("set-up: " + line, file=sys.stderr)
+        sys.stderr.write("set-up: " + line + "\n")
     sys.exit(1 if missing else 0)

@@ -84,8 +84,10 @@ def check_image(image: np.ndarray) -> np.ndarray:
 
 def to_table1_input(images: Sequence[np.ndarray] | np.ndarray, pixels: int = 28) -> np.ndarray:
     """Return images as (n, pixels, pixels) grey uint8, the size that Table 1 takes."""
-    if isinstance(images, np.ndarray) and images.shape[1:] == (pixels, pixels):
+    if isinstance(images, np.ndarray) and images.shape[1:] == (pixels, pixels) and images.dtype == np.uint8:
         return images
+    if len(images) == 0:
+        return np.empty((0, pixels, pixels), np.uint8)
     return np.stack([resize(to_grey(check_image(image)), pixels) for image in images])
 
 

@@ -53,7 +53,7 @@ class Website:
         """Download one file into the folder; raise ValueError with the reason."""
         if self.unreachable:
             raise NotThereError(self.unreachable)
-        import pooch        # here, since its bar greets a notebook that only reads data with a warning
+        import pooch  # here, since its bar greets a notebook that only reads data with a warning
 
         bar = sys.stderr.isatty()
         get = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16, timeout=(self.connect_seconds, 30))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import sys
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from fashion16_lib.data.archive import extract_archive
 from fashion16_lib.data.download import Source, Wanted, check_sha256, fetch_all
 from fashion16_lib.data.opencv import cv2
 from fashion16_lib.data.sources import LocalFile, WebFile, Website, run_tool
+from fashion16_lib.files import hdf5_bytes
 from fashion16_lib.settings import Fashion16Error, data_folder
 
 Weights = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -117,12 +117,11 @@ def weights_digest(weights: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
 
 def write_vgg16_weights(weights: Mapping[str, tuple[np.ndarray, np.ndarray]], path: Path) -> Path:
     """Write the arrays as `<layer>/kernel` and `<layer>/bias` and return the path."""
-    # Made in memory: a full disk is then a plain OSError of the write, not a half-explained one of HDF5.
-    memory = io.BytesIO()
-    with h5py.File(memory, "w") as file:
+    def fill(file: h5py.File) -> None:
         for layer, (kernel, bias) in weights.items():
             file[f"{layer}/kernel"], file[f"{layer}/bias"] = kernel, bias
-    path.write_bytes(memory.getbuffer())
+
+    path.write_bytes(hdf5_bytes(fill))
     return path
 
 

@@ -33,7 +33,7 @@ def build_table1(n_classes: int = 10, dropout: bool = True) -> keras.Model:
     """
     return keras.Sequential(
         [
-            keras.Input((28, 28, 1)),
+            keras.Input((28, 28, 1), name="input_layer"),       # unnamed, it would be numbered anew with each network
             layers.Conv2D(16, 3, padding="same", activation="relu", name="conv2d_1"),
             layers.Conv2D(32, 3, padding="same", activation="relu", name="conv2d_2"),
             layers.MaxPooling2D(2, name="max_pooling2d_1"),
@@ -126,7 +126,9 @@ class Table1Classifier:
             callbacks=[clock, _EpochProgress(n_batches)],
         )
         history = {name: [float(value) for value in values] for name, values in fitted.history.items()}
-        return cls(network, train.class_names, mean_reading, mean, {**history, "seconds": clock.seconds})
+        trained = build_table1(len(train.class_names), dropout)      # without Adam's two numbers a parameter
+        trained.set_weights(network.get_weights())
+        return cls(trained, train.class_names, mean_reading, mean, {**history, "seconds": clock.seconds})
 
     @classmethod
     def train_or_load(cls, folder: str | Path, train: Dataset, tuning: Dataset, **options: Any) -> Table1Classifier:
@@ -135,11 +137,11 @@ class Table1Classifier:
         The file's name in `folder` is the digest of the images, the network and the options, so that rerunning a
         figure never retrains and a change always does.
         """
-        table = build_table1(len(train.class_names), options.get("dropout", True)).get_config()
+        network = build_table1(len(train.class_names), options.get("dropout", True))
         recipe = {
             "train": train.sha256,
             "tuning": tuning.sha256,
-            "network": repr(table),
+            "network": [repr(layer.get_config()) for layer in network.layers],
             "batch": PAPER_BATCH_SIZE,
             **options,
         }

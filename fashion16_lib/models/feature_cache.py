@@ -9,7 +9,6 @@ arrays carry checksums: a file that was damaged since is removed and its images 
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from fashion16_lib.files import digest_of, replace_file
+from fashion16_lib.files import digest_of, hdf5_bytes, replace_file
 from fashion16_lib.progress import progress
 from fashion16_lib.settings import GIB, data_folder
 
@@ -76,15 +75,16 @@ class CachedExtractor:
     def _keep(self, keys: list[bytes], features: np.ndarray) -> None:
         if cache_bytes(self.root) + features.nbytes > CAP_BYTES:
             return                                              # full: `info` says so; results stay right, only slower
-        memory = io.BytesIO()
-        with h5py.File(memory, "w", libver="latest") as file:
+
+        def fill(file: h5py.File) -> None:
             digests = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32)
             file.create_dataset("digest", data=digests, chunks=digests.shape, fletcher32=True)
             file.create_dataset("features", data=features, chunks=(1, self.n_features), compression="lzf", shuffle=True,
                                 fletcher32=True)
+
         path = self.folder / f"{hashlib.sha256(b''.join(keys)).hexdigest()[:24]}.h5"
         with suppress(OSError):                                 # read-only folder or full disk: go on without a cache
-            replace_file(path, memory.getvalue())
+            replace_file(path, hdf5_bytes(fill))
             self._note(path, keys)
 
     def _look_for_new_files(self) -> None:

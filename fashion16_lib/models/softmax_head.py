@@ -27,8 +27,8 @@ class SoftmaxHead:
     kind = "softmax-head"
 
     def __init__(self, arrays: dict[str, np.ndarray], class_names: Sequence[str], extractor: Any) -> None:
-        if arrays.keys() != {"weights", "bias"} or arrays["weights"].shape != (len(class_names), extractor.n_features):
-            shapes = {name: array.shape for name, array in arrays.items()}
+        shapes = {name: array.shape for name, array in arrays.items()}
+        if shapes != {"weights": (len(class_names), extractor.n_features), "bias": (len(class_names),)}:
             raise Fashion16Error(
                 f"a softmax head needs weights ({len(class_names)}, {extractor.n_features}) and bias "
                 f"({len(class_names)},), got {shapes}; build the library again"
@@ -55,6 +55,7 @@ class SoftmaxHead:
         """
         from sklearn.decomposition import PCA
         from sklearn.linear_model import LogisticRegression
+        from threadpoolctl import threadpool_limits
 
         present = np.unique(labels)
         if len(present) < 2:
@@ -62,10 +63,11 @@ class SoftmaxHead:
                 f"a classifier needs images of at least two classes, got {len(present)}; add another class"
             )
         n_components = min(N_COMPONENTS, len(features) - 1, features.shape[1])
-        reducer = PCA(n_components, svd_solver="randomized", random_state=seed).fit(features)
-        reduced = reducer.transform(features)
-        scale = reduced[:, 0].std() or 1.0
-        model = LogisticRegression(C=STRENGTH, max_iter=300).fit(reduced / scale, labels)
+        with threadpool_limits(1, user_api="blas"):  # the same head on any number of cores
+            reducer = PCA(n_components, svd_solver="randomized", random_state=seed).fit(features)
+            reduced = reducer.transform(features)
+            scale = reduced[:, 0].std() or 1.0
+            model = LogisticRegression(C=STRENGTH, max_iter=300).fit(reduced / scale, labels)
         # one layer from the three steps: (x - mean) @ components.T / scale @ coef.T + intercept
         weights, bias = model.coef_, model.intercept_
         if len(present) == 2:  # scikit-learn gives one row for two classes

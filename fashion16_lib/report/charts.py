@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fashion16_lib.report.style import HATCHES, INK, MARKERS, MUTED, OURS, PALETTE, PAPER_RED, headline, panels
+from fashion16_lib.report.style import HATCHES, INK, MARKERS, OURS, PALETTE, PAPER_RED, headline, panels
 
 
 def training_curves(history: pd.DataFrame, title: str) -> Figure:
     """Draw loss and accuracy per epoch, training and held-out tuning part (the paper's Fig 4 has 20 epochs)."""
     figure, axes = panels(1, 2, 9, 3.2)
     for axis, name in zip(axes[0], ("loss", "accuracy"), strict=True):
-        axis.plot(history["epoch"], history[name], "o-", color=PALETTE[0], label="training, dropout on")
-        axis.plot(history["epoch"], history[f"val_{name}"], "s--", color=PALETTE[1], label="tuning part, dropout off")
+        axis.plot(history["epoch"], history[name], "o-", color=PALETTE[0], label="training")
+        axis.plot(history["epoch"], history[f"val_{name}"], "s--", color=PALETTE[1], label="tuning part")
         axis.set(xlabel="epoch", ylabel=name, xticks=history["epoch"])
     axes[0, 0].set_ylabel("loss (cross-entropy, nats)")
     axes[0, 1].set_ylabel("accuracy (share)")
@@ -40,13 +38,13 @@ def mean_readings(values: dict[str, np.ndarray], title: str) -> Figure:
 
 def bit_balance(shares: pd.DataFrame, title: str) -> Figure:
     """Draw how evenly each plane cuts the gallery: the share of ones of every bit, sorted; a column a kind."""
-    figure, axes = panels(1, 1, 6.4, 3)
+    figure, axes = panels(1, 1, 8, 3.2)
     axis = axes[0, 0]
     for (name, share), colour, marker in zip(shares.items(), PALETTE, MARKERS, strict=False):
         axis.plot(np.sort(share), marker, markersize=4, color=colour, label=name)
     axis.axhline(0.5, color=INK, linewidth=0.8)
     axis.set(
-        ylim=(-0.03, 1.03), xlabel="bits, sorted by their share of ones", ylabel="garments on the bit's side 1 (share)"
+        ylim=(-0.03, 1.03), xlabel="bits, sorted by their share of ones", ylabel="garments whose bit is 1 (share)"
     )
     axis.legend()
     headline(figure, title)
@@ -121,14 +119,14 @@ def matrix(counts: pd.DataFrame, title: str, xlabel: str) -> Figure:
     return figure
 
 
-def scatter(table: pd.DataFrame, x: str, y: str, title: str, xlabel: str, ylabel: str) -> Any:
-    """Draw named points, one a row of a table with the columns "name", x and y."""
-    figure, axes = panels(1, 1, 7.2, 3.6)
+def scatter(table: pd.DataFrame, x: str, y: str, title: str, xlabel: str, ylabel: str) -> Figure:
+    """Draw named shares against shares, one point a row of a table with the columns "name", x and y."""
+    figure, axes = panels(1, 1, 8, 3.8)
     axis = axes[0, 0]
     for place, row in enumerate(table.to_dict("records")):
-        axis.plot(row[x], row[y], MARKERS[place % 5], markersize=9, color=PALETTE[place % 5])
-        axis.annotate(f"  {row['name']}", (row[x], row[y]), va="center", fontsize=8)
-    axis.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, 1.45 * table[x].max()))
-    axis.axhline(0, color=MUTED, linewidth=0.5)
+        axis.plot(row[x], row[y], MARKERS[place % 5], markersize=9, color=PALETTE[place % 5], clip_on=False)
+        up = 9 if place % 2 else -14
+        axis.annotate(row["name"], (row[x], row[y]), xytext=(9, up), textcoords="offset points", fontsize=9)
+    axis.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, 1.15), ylim=(0, 1.06), xticks=np.linspace(0, 1, 6))
     headline(figure, title)
     return figure

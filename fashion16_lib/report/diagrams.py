@@ -46,7 +46,6 @@ def vgg16_figure(network: Any, image: np.ndarray, maps: dict[str, np.ndarray], r
     figure, axes = panels(1, 1, 9.6, 3.9)
     axis = axes[0, 0]
     axis.axis("off")
-    axis.set(xlim=(-0.2, 16.6), ylim=(-1.6, 3.9))
     _picture(axis, image, 0, 2.9, vmin=0, vmax=255)
     axis.text(1.45, -0.25, "input", ha="center", fontsize=8)
     left = 3.15
@@ -84,6 +83,7 @@ def vgg16_figure(network: Any, image: np.ndarray, maps: dict[str, np.ndarray], r
         axis.text(left + 0.15, 0.85, f"{name}  {size}", rotation=90, ha="center", va="center", fontsize=7, color=MUTED)
         left += 0.6
     axis.text(left - 0.9, -0.25, "in Fig 2, not used", ha="center", fontsize=7, color=MUTED)
+    axis.set(xlim=(-0.1, left), ylim=(-1.4, 3.7))      # last: every picture moves the limits
     headline(figure, "VGG-16: 13 convolutions (blue), 5 poolings (orange), and what a garment becomes on the way")
     return figure
 
@@ -119,7 +119,7 @@ def fashion16_figure(
         "gallery": (1, 38, 15, 12, "Training samples"),
         "vgg": (24, 22, 13, 26, "VGG-16, frozen"),
         "head": (46, 36, 15, 14, "Softmax head"),
-        "hash": (46, 12, 15, 16, "Hash: random planes"),
+        "hash": (46, 12, 15, 16, "Random planes"),
         "library": (70, 18, 28, 32, "Code libraries (HDF5), one a class"),
         "query": (1, 12, 15, 17, "Query"),
         "hits": (24, 0.5, 74, 9.5, ""),

@@ -43,9 +43,9 @@ class Hit:
 class Answer:
     """All there is to say about one query; `label` is the predicted class, None where nobody classified."""
 
-    mode: str
     label: str | None
     probabilities: dict[str, float]
+    mode: str
     hits: list[Hit]
     time_ms: dict[str, float] = field(compare=False)
 

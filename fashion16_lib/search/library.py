@@ -18,7 +18,6 @@ temporary file that is renamed, so a killed build leaves the old file as it was.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,7 +26,7 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
-from fashion16_lib.files import canonical_json
+from fashion16_lib.files import add_groups, canonical_json, hdf5_bytes
 from fashion16_lib.search.hyperplanes import RandomHyperplanes
 from fashion16_lib.settings import Fashion16Error
 
@@ -56,24 +55,26 @@ def write_library(
     ids, labels : (n,) text and index of the true class (-1: unknown)
     decider : arrays of the softmax head, or {}
     """
-    assert hasher.planes is not None and hasher.mean is not None
-    memory = io.BytesIO()
-    with h5py.File(memory, "w", libver="latest") as file:
+    planes, mean = hasher.planes, hasher.mean
+    assert planes is not None and mean is not None
+
+    def fill(file: h5py.File) -> None:
         file.attrs["schema_version"] = SCHEMA_VERSION
         file.attrs["settings"] = np.bytes_(canonical_json(settings).encode())
-        _store(file, "hash/planes", hasher.planes)
-        _store(file, "hash/mean", hasher.mean)
-        file.create_group("classes")
-        for number in range(len(settings["class_names"])):
+        numbers = range(len(settings["class_names"]))
+        add_groups(file, "hash", "classes", *(f"classes/{number}" for number in numbers), "images", "decider")
+        _store(file, "hash/planes", planes)
+        _store(file, "hash/mean", mean)
+        for number in numbers:
             rows = np.flatnonzero(stored_under == number)
             _store(file, f"classes/{number}/codes", codes[rows])
             _store(file, f"classes/{number}/rows", rows.astype(np.int64))
         _store(file, "images/id", np.array([item.encode("utf-8", "surrogateescape") for item in ids], dtype=np.bytes_))
         _store(file, "images/label", np.asarray(labels, np.int32))
-        file.create_group("decider")
         for name, array in sorted(decider.items()):
             _store(file, f"decider/{name}", array)
-    return memory.getvalue()
+
+    return hdf5_bytes(fill)
 
 
 def _store(file: h5py.File, name: str, array: np.ndarray) -> None:
@@ -86,27 +87,27 @@ class Library:
 
     Parameters
     ----------
-    source : path, or an open binary file
+    source : path of a library file, its bytes, or (to count what is read) an open binary file
 
     Raises
     ------
     Fashion16Error : missing, empty, truncated or foreign file; another schema; anything but plain arrays inside
     """
 
-    def __init__(self, source: str | Path | BinaryIO) -> None:
+    def __init__(self, source: str | Path | bytes | BinaryIO) -> None:
         self._source = source
-        self.name = str(source) if isinstance(source, (str, Path)) else "library in memory"
-        if isinstance(source, (str, Path)) and not Path(source).is_file():
+        self.name = str(source) if isinstance(source, str | Path) else "the library in memory"
+        if isinstance(source, str | Path) and not Path(source).is_file():
             raise Fashion16Error(f"no library file at {source}; build one with: python -m fashion16_lib build")
         try:
-            self._file = h5py.File(source, "r")
+            self._file = h5py.File.in_memory(source) if isinstance(source, bytes) else h5py.File(source, "r")
             self._check()
-        except (OSError, KeyError, RuntimeError, ValueError) as error:
-            if isinstance(error, Fashion16Error):
-                raise
+        except Fashion16Error:
+            raise
+        except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
             raise Fashion16Error(
-                f"{self.name} can't be read as a library (empty, truncated, damaged or another kind of "
-                f"file); build it again. Detail: {_first_line(error)}"
+                f"{self.name} can't be read as a library (empty, truncated, damaged or another kind of file); build it "
+                f"again. Detail: {_first_line(error)}"
             ) from error
         self._codes: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._all_codes: np.ndarray | None = None
@@ -141,8 +142,7 @@ class Library:
     def class_codes(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Return codes (m, bytes) and gallery rows (m,) stored under a class; reads that class only."""
         if number not in self._codes:
-            group = self._file[f"classes/{number}"]
-            self._codes[number] = group["codes"][:], group["rows"][:]
+            self._codes[number] = self._read(f"classes/{number}/codes"), self._read(f"classes/{number}/rows")
         return self._codes[number]
 
     def all_codes(self) -> np.ndarray:
@@ -167,7 +167,7 @@ class Library:
 
     def labels(self, rows: np.ndarray | None = None) -> np.ndarray:
         """Return the true classes of gallery rows (None: all) as indices into class_names, int32."""
-        return self._file["images/label"][:] if rows is None else self._take("images/label", rows)
+        return self._read("images/label") if rows is None else self._take("images/label", rows)
 
     def label_name(self, label: int) -> str | None:
         """Return the class name of a label; None for an unknown one."""
@@ -175,18 +175,23 @@ class Library:
 
     def _take(self, name: str, rows: np.ndarray) -> np.ndarray:
         order, places = np.unique(np.asarray(rows, np.int64), return_inverse=True)  # HDF5 wants ascending rows
-        return self._file[name][order][places]
+        return self._read(name, order)[places]
+
+    def _read(self, name: str, rows: Any = ...) -> np.ndarray:
+        """Return an array, or the given rows of it; a checksum that fails is told as such."""
+        try:
+            return self._file[name][rows]
+        except OSError as error:
+            reason = (str(error).splitlines() or ["unreadable"])[0]
+            raise Fashion16Error(f"{self.name} is damaged in {name}; build it again. Detail: {reason}") from error
 
     def decider_arrays(self) -> dict[str, np.ndarray]:
         """Return the softmax head's arrays, {} where the decider isn't one."""
-        return {name: array[:] for name, array in self._file["decider"].items()}
+        return {name: self._read(f"decider/{name}") for name in self._file["decider"]}
 
     def to_bytes(self) -> bytes:
         """Return the library file's bytes."""
-        if isinstance(self._source, (str, Path)):
-            return Path(self._source).read_bytes()
-        self._source.seek(0)
-        return self._source.read()
+        return self._source if isinstance(self._source, bytes) else Path(self.name).read_bytes()
 
     def content(self) -> dict[str, np.ndarray]:
         """Return every array by its name: what two equal libraries have in common."""

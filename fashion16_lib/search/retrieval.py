@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -102,7 +101,7 @@ class DirectSearch:
             else dict(zip(self.library.class_names, map(float, probabilities[0]), strict=True))
         )
         label = None if best is None else self.library.class_names[best]
-        return Answer(self.mode, label, by_name, hits, stages.time_ms)
+        return Answer(label, by_name, self.mode, hits, stages.time_ms)
 
     def _probabilities(self, images: Images, features: np.ndarray) -> np.ndarray | None:
         return None if self.classifier is None else classify(self.classifier, images, features)[:, self._columns]
@@ -218,7 +217,7 @@ class Fashion16(DirectSearch):
             gallery.labels,
             getattr(classifier, "arrays", {}),
         )
-        return cls(Library(io.BytesIO(content)), extractor, classifier)
+        return cls(Library(content), extractor, classifier)
 
     def _codes(self, best_class: int | None) -> tuple[np.ndarray, np.ndarray]:
         assert best_class is not None

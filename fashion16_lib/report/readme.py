@@ -1,0 +1,78 @@
+"""What the READMEs say of results, generated from the results themselves so that it can't drift."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from fashion16_lib.evaluate.records import read_metrics
+from fashion16_lib.files import replace_file
+from fashion16_lib.settings import home
+
+START, END = "<!-- results: make readme -->", "<!-- /results -->"
+ROWS = (        # metrics file, name, what it is in words
+    ("02-train-classifier", "parameters", "parameters of Table 1's network"),
+    ("02-train-classifier", "test_accuracy", "its accuracy on the 10,000 test images"),
+    ("05-search-by-image", "decider_accuracy", "accuracy of the softmax head on VGG-16's features"),
+    ("05-search-by-image", "exact_cosine_precision_at_20", "P@20, direct, exact cosine (no hash)"),
+    ("05-search-by-image", "direct_precision_at_20", "P@20, direct, 64-bit codes, one seed"),
+    ("05-search-by-image", "centred_precision_at_20_over_seeds", "the same, mean over 5 seeds of the planes"),
+    ("05-search-by-image", "centred_minus_uncentred_precision_at_20", "of which centring brings (5 seeds)"),
+    ("05-search-by-image", "in_class_precision_at_20_true_class_library", "P@20, in class, library by true class"),
+    ("05-search-by-image", "in_class_precision_at_20", "P@20, in class, library by predicted class"),
+)
+
+
+def results_table(metrics_folder: Path) -> str:
+    """Return the README's table of results as Markdown."""
+    lines = ["| what | value | 95 % interval | n |", "|---|---|---|---|"]
+    for notebook, name, words in ROWS:
+        record = read_metrics(metrics_folder / f"{notebook}.json")[name]
+        value = f"{record['value']:,}" if record["unit"] == "count" else f"{record['value']:.3f}"
+        interval = "" if record["low"] is None else f"{record['low']:.3f} to {record['high']:.3f}"
+        lines.append(f"| {words} | {value} | {interval} | {'' if record['n'] is None else format(record['n'], ',')} |")
+    return "\n".join(lines)
+
+
+def with_results(readme: str, metrics_folder: Path) -> str:
+    """Return the README's text with its table of results made anew."""
+    table = f"{START}\n\n{results_table(metrics_folder)}\n\n{END}"
+    return re.sub(f"{re.escape(START)}.*?{re.escape(END)}", lambda _: table, readme, flags=re.DOTALL)
+
+
+def results_page(results: Path, notebooks: Path) -> str:
+    """Return results/README.md: each file, the notebook that makes it, and what that notebook reads.
+
+    results : results/quick;   notebooks : the folder of the numbered notebooks
+    """
+    lines = [
+        "# results/",
+        "",
+        "One folder a run, named after its profile; `expected/` holds the numbers that reruns are compared with "
+        "(`make verify`). Made by `make paper`; figures are ours and under the project's licence; this page by "
+        "`make readme`.",
+        "",
+        f"| file in {results.name}/ | as | notebook | reads |",
+        "|---|---|---|---|",
+    ]
+    for kind in ("figures", "tables", "metrics"):
+        endings: dict[str, list[str]] = {}
+        for path in sorted((results / kind).iterdir()):
+            endings.setdefault(path.stem, []).append(path.suffix[1:])
+        for stem, kinds in endings.items():
+            maker = next(iter(sorted(notebooks.glob(f"{stem[:2]}-*.ipynb"))))
+            reads = json.loads(maker.read_text(encoding="utf-8"))["metadata"]["fashion16"]["reads"]
+            inputs, forms = ", ".join(["Fashion-MNIST", *reads]), ", ".join(kinds)
+            link = f"[{maker.stem}](../notebooks/{maker.name})"
+            lines.append(f"| {kind}/{stem} | {forms} | {link} | {inputs} |")
+    return "\n".join(lines) + "\n"
+
+
+def update_readmes() -> list[Path]:
+    """Rewrite README.md's table and results/README.md from the quick profile's results."""
+    front, results = home() / "README.md", home() / "results"
+    text = with_results(front.read_text(encoding="utf-8"), results / "quick" / "metrics")
+    replace_file(front, text.encode())
+    replace_file(results / "README.md", results_page(results / "quick", home() / "notebooks").encode())
+    return [front, results / "README.md"]

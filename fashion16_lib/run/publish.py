@@ -1,0 +1,85 @@
+"""Put a run's executed notebooks into the book, cleaned of everything that belongs to this machine."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from ..files import replace_file
+from ..settings import build_folder, get_profile, home, out_folder
+from .notebook import choose_notebooks, load_node, read_notebook, tagged
+from .parameters import parameters_in_force
+from .stamps import content_parts, executed_path, read_stamp, why_stale
+
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+def publish(profile: str, *, notebooks_folder: Path | None = None) -> list[Path]:
+    """Put a run's outputs into the notebooks; return those that were run.
+
+    A notebook whose run isn't up to date or printed to stderr is a ValueError before anything is written.
+    """
+    get_profile(profile)
+    book = choose_notebooks(None, notebooks_folder or home() / "notebooks")
+    texts = {path: _published(path, profile) for path in book if executed_path(path.stem, profile).is_file()}
+    if not texts:
+        raise ValueError(f"{build_folder(profile) / 'notebooks'} must hold executed notebooks, got none; run them")
+    for path, text in texts.items():
+        replace_file(path, text.encode())
+    return list(texts)
+
+
+def _published(path: Path, profile: str) -> str:
+    """Return the notebook as it stands with the outputs of its run."""
+    notebook = read_notebook(path)
+    parts = content_parts(notebook, profile, parameters_in_force(notebook.parameters, profile, {}))
+    if stale := why_stale(notebook, profile, parts):
+        raise ValueError(f"{path.name} must be up to date at {profile}, got {stale}; run it, then publish")
+    node, ran = load_node(path), load_node(executed_path(path.stem, profile))
+    injected = tagged(ran, "injected-parameters")
+    _take_outputs(
+        [cell for cell in node.cells if cell.cell_type == "code"],
+        [cell for cell in ran.cells if cell.cell_type == "code" and cell not in injected], path.name
+    )
+    for cell in node.cells:
+        cell.metadata = {key: cell.metadata[key] for key in cell.metadata.keys() - {"papermill", "execution"}}
+    declared = {key: value for key, value in node.metadata.items() if key == "fashion16"}
+    duration = {"duration": read_stamp(path.stem, profile)["seconds"]}
+    node.metadata = {**declared, "kernelspec": KERNEL, "language_info": {"name": "python"}, "papermill": duration}
+    return nbformat.writes(nbformat.from_dict(node)).rstrip("\n") + "\n"      # sorted keys, indented by 1
+
+
+def _take_outputs(cells: list[Any], executed: list[Any], name: str) -> None:
+    """Give the code cells their cleaned outputs and counts 1..N."""
+    count = 0
+    for cell, ran in zip(cells, executed, strict=True):
+        count += bool(cell.source.strip())
+        cell.execution_count = count if cell.source.strip() else None
+        cell.outputs = [_cleaned(output, count, name) for output in ran.outputs]
+
+
+def _cleaned(output: Any, count: int, name: str) -> Any:
+    if output.get("name") == "stderr":
+        raise ValueError(f"{name}, In [{count}] must print nothing to stderr, got {output.text!r}; mend it, run again")
+    if "execution_count" in output:
+        output.execution_count = count
+    if "text" in output:
+        output.text = without_machine_paths(output.text)
+    for kind, content in output.get("data", {}).items():
+        if kind.startswith("text/") or kind == "image/svg+xml":
+            output.data[kind] = without_machine_paths(content)
+    return output
+
+
+def without_machine_paths(text: str) -> str:
+    """Return the text with the project's paths made relative, the user's folder as ~ and the temporary one as $TMP."""
+    places = {str(Path.home()): "~", tempfile.gettempdir(): "$TMP", str(out_folder().resolve()): "", str(home()): ""}
+    for folder in sorted(places, key=len, reverse=True):
+        start = rf"(?<![\w.~-]){re.escape(folder)}"
+        text = re.sub(rf"{start}/", f"{places[folder]}/".lstrip("/"), text)
+        text = re.sub(rf"{start}(?![\w-])", places[folder] or ".", text)
+    return text

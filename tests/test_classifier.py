@@ -1,0 +1,145 @@
+"""The network of Table 1: its shapes and parameters by hand, its predictions by Keras alone, its file."""
+
+import numpy as np
+import pytest
+
+from fashion16_lib.data.preprocess import mean_to_remove
+from fashion16_lib.models.classifier import BATCH_SIZE, Table1Classifier, build_table1
+from fashion16_lib.settings import MEANS
+
+# Table 1 of the paper: layer, output shape, parameters.
+TABLE_1 = [
+    ("conv2d_1", (28, 28, 16), 160),
+    ("conv2d_2", (28, 28, 32), 4640),
+    ("max_pooling2d_1", (14, 14, 32), 0),
+    ("conv2d_3", (14, 14, 64), 18496),
+    ("conv2d_4", (14, 14, 128), 73856),
+    ("max_pooling2d_2", (7, 7, 128), 0),
+    ("dropout_1", (7, 7, 128), 0),
+    ("flatten_1", (6272,), 0),
+    ("dense_1", (256,), 1605888),
+    ("dropout_2", (256,), 0),
+    ("dense_2", (10,), 2570),
+]
+
+
+def test_layers_shapes_and_parameters_are_those_of_table_1():
+    network = build_table1()
+    found = [(layer.name, layer.output.shape[1:], layer.count_params()) for layer in network.layers]
+    assert found == TABLE_1
+    assert network.count_params() == 1_705_610 == sum(n for _, _, n in TABLE_1)
+
+
+def test_without_dropout_only_the_dropouts_are_missing():
+    assert [layer.name for layer in build_table1(dropout=False).layers] == [
+        name for name, _, _ in TABLE_1 if not name.startswith("dropout")
+    ]
+    assert build_table1(4).output_shape == (None, 4)
+
+
+def test_predictions_equal_a_forward_pass_by_hand(table1, photos):
+    """Convolve, pool and multiply in NumPy with the trained weights."""
+    weights = table1.network.get_weights()
+
+    def convolve(x, kernel, bias):
+        padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        height, width = x.shape[1:3]
+        windows = [padded[:, i : i + height, j : j + width] @ kernel[i, j] for i in range(3) for j in range(3)]
+        return np.maximum(sum(windows) + bias, 0)
+
+    def pool(x):
+        n, height, width, depth = x.shape
+        return x.reshape(n, height // 2, 2, width // 2, 2, depth).max(axis=(2, 4))
+
+    images = photos.queries.images[:4]
+    x = ((images - photos.train.images.mean(dtype=np.float64)) / 255)[..., None]
+    x = pool(convolve(convolve(x, *weights[0:2]), *weights[2:4]))
+    x = pool(convolve(convolve(x, *weights[4:6]), *weights[6:8])).reshape(4, -1)
+    x = np.maximum(x @ weights[8] + weights[9], 0) @ weights[10] + weights[11]
+    expected = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(table1.predict_proba(images), expected, atol=1e-5)
+
+
+def test_probabilities_do_not_depend_on_the_batch(table1, photos):
+    images = np.concatenate([photos.test.images] * 2)[: BATCH_SIZE + 3]
+    together = table1.predict_proba(images)
+    assert together.shape == (BATCH_SIZE + 3, 10)
+    np.testing.assert_allclose(together.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(together[-3:], table1.predict_proba(images[-3:]), atol=1e-5)
+    assert table1.predict_proba([]).shape == table1.predict_proba(images[:0]).shape == (0, 10)
+
+
+def test_one_epoch_on_600_images_learns(table1, photos):
+    accuracy = (table1.predict_proba(photos.test.images).argmax(axis=1) == photos.test.labels).mean()
+    assert accuracy > 0.35  # chance is 0.1; 300 images: 14 deviations
+    assert set(table1.history) == {"loss", "accuracy", "val_loss", "val_accuracy", "seconds"}
+    assert all(len(values) == 1 for values in table1.history.values()) and table1.history["seconds"][0] > 0
+    tuned = (table1.predict_proba(photos.tuning.images).argmax(axis=1) == photos.tuning.labels).mean()
+    assert table1.history["val_accuracy"][0] == pytest.approx(tuned, abs=0.006)  # 200 images: one may flip in float32
+
+
+@pytest.fixture(scope="module")
+def few(photos):
+    return {"train": photos.train.take(range(120)), "tuning": photos.tuning.take(range(20))}
+
+
+@pytest.mark.parametrize("reading", MEANS)
+def test_each_reading_of_the_mean_is_kept_through_the_file(few, photos, tmp_path, reading):
+    before = few["train"].images.copy()
+    trained = Table1Classifier.train(**few, epochs=1, mean_reading=reading)
+    np.testing.assert_array_equal(few["train"].images, before)
+    np.testing.assert_array_equal(trained.mean, mean_to_remove(few["train"].images, reading))
+    trained.save(tmp_path / "model.keras")
+    loaded = Table1Classifier.load(tmp_path / "model.keras")
+    assert loaded.fingerprint == trained.fingerprint and loaded.history == trained.history
+    assert (loaded.class_names, loaded.mean_reading) == (photos.train.class_names, reading)
+    np.testing.assert_array_equal(loaded.mean, trained.mean)
+    images = photos.test.images[:50]
+    np.testing.assert_allclose(loaded.predict_proba(images), trained.predict_proba(images), atol=1e-7)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_the_readings_make_different_inputs(table1, photos):
+    """The same network with another mean says something else: the mean in the file matters."""
+    images = photos.test.images[:50]
+    other = Table1Classifier(table1.network, table1.class_names, "none", 0, {})
+    assert np.abs(other.predict_proba(images) - table1.predict_proba(images)).max() > 0.01
+    assert other.fingerprint != table1.fingerprint
+
+
+def test_train_or_load_trains_once_for_each_recipe(few, tmp_path, monkeypatch):
+    trained = Table1Classifier.train_or_load(tmp_path, **few, epochs=1, seed=3)
+    (path,) = tmp_path.iterdir()
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    loaded = Table1Classifier.train_or_load(tmp_path, **few, epochs=1, seed=3)
+    assert loaded.fingerprint == trained.fingerprint and (path.read_bytes(), path.stat().st_mtime_ns) == before
+    assert loaded.history["seconds"] == trained.history["seconds"]  # the seconds of the one training there was
+
+    asked = []
+    monkeypatch.setattr(
+        Table1Classifier, "train", classmethod(lambda cls, *_, **options: asked.append(options) or trained)
+    )
+    other_images = few["train"].take(range(1, 120))
+    for data, options in [
+        (few, {"epochs": 2, "seed": 3}),
+        (few, {"epochs": 1, "seed": 4}),
+        (few, {"epochs": 1, "seed": 3, "mean_reading": "none"}),
+        (few, {"epochs": 1, "seed": 3, "dropout": False}),
+        (few | {"train": other_images}, {"epochs": 1, "seed": 3}),
+    ]:
+        Table1Classifier.train_or_load(tmp_path, **data, **options)
+    assert len(asked) == 5  # each change retrains
+    Table1Classifier.train_or_load(tmp_path, **few, epochs=2, seed=3)
+    assert len(asked) == 5
+
+
+def test_dropout_is_off_when_predicting(table1, photos):
+    images = photos.test.images[:20]
+    np.testing.assert_array_equal(table1.predict_proba(images), table1.predict_proba(images))
+
+
+def test_images_of_any_size_and_colour_are_taken(table1, photos):
+    image = photos.test.images[0]
+    colour = np.repeat(image[..., None], 3, axis=2)
+    big = np.kron(image, np.ones((4, 4), np.uint8))
+    np.testing.assert_allclose(table1.predict_proba([colour, big]), table1.predict_proba([image, image]), atol=1e-4)

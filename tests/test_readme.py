@@ -1,0 +1,31 @@
+"""The READMEs say what the results say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from fashion16_lib.report.readme import results_page, with_results
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_readme_shows_the_committed_numbers():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "test images | 0.9" in text
+    assert with_results(text, ROOT / "results/quick/metrics") == text, "run: make readme"
+
+
+def test_results_page_lists_every_file():
+    text = (ROOT / "results/README.md").read_text(encoding="utf-8")
+    assert results_page(ROOT / "results/quick", ROOT / "notebooks") == text, "run: make readme"
+    listed = re.findall(r"^\| (\S+) \| ([a-z, ]+) \|", text, flags=re.MULTILINE)
+    files = {f"{stem}.{ending}" for stem, endings in listed for ending in endings.split(", ")}
+    kinds = ("figures", "tables", "metrics")
+    assert files == {f"{kind}/{path.name}" for kind in kinds for path in (ROOT / "results/quick" / kind).iterdir()}
+
+
+def test_local_links_and_pictures_exist():
+    for page in ("README.md", "data/README.md", "results/README.md"):
+        for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+            assert "://" in target or ((ROOT / page).parent / target).exists(), f"{page}: {target}"
