@@ -44,7 +44,7 @@ PROFILES = {
     profile.name: profile
     for profile in (
         Profile("smoke", 2_000, 200, 600, 200, 500, 2, 32, "block4_pool"),
-        Profile("quick", None, 1_000, 6_000, 1_000, None, 5, 64, "block4_pool"),
+        Profile("quick", None, 1_000, 6_000, 1_000, None, 4, 64, "block4_pool"),
         Profile("full", None, 1_000, 59_000, 10_000, None, 20, 224, "block5_pool"),
     )
 }
