@@ -28,7 +28,7 @@ def progress(items: Iterable[Item], task: str, total: int | None = None, unit: s
     if report_to:
         yield from _reported(items, task, total, Path(report_to))
     else:
-        quiet = not (sys.stderr.isatty() or "ipykernel" in sys.modules) or "NBVAL" in os.environ
+        quiet = not (sys.stderr.isatty() or "ipykernel" in sys.modules)
         yield from tqdm(items, desc=task, total=total, unit=unit, leave=False, delay=1, disable=quiet)
 
 

@@ -46,7 +46,7 @@ def test_first_layer_equals_a_convolution_by_hand(vgg, photos):
     """One number of block1_conv1 at a time: sum over a 3 x 3 x 3 window, plus bias, negative becomes 0."""
     kernel, bias = read_vgg16_weights(ensure_vgg16_weights())["block1_conv1"]
     inputs = np.pad(to_vgg16_input(photos.gallery.images[:1], 32)[0], ((1, 1), (1, 1), (0, 0))).astype(np.float64)
-    maps = vgg.feature_maps(photos.gallery.images[0], "block1_conv1")
+    maps = vgg.feature_maps(photos.gallery.images[0], ["block1_conv1"])["block1_conv1"]
     assert maps.shape == (32, 32, 64)
     for row, column, out in ((0, 0, 0), (5, 17, 3), (31, 31, 63), (16, 16, 20), (10, 4, 41)):
         window = inputs[row : row + 3, column : column + 3]

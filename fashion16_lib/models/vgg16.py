@@ -87,7 +87,8 @@ class Vgg16Extractor:
             features[rows] = self.network.predict_on_batch(to_vgg16_input(images[rows], self.pixels))
         return features
 
-    def feature_maps(self, image: np.ndarray, layer: str) -> np.ndarray:
-        """Return what each filter of a layer answers to one image, (h, w, filters) float32."""
-        maps = keras.Model(self.all_layers.input, self.all_layers.get_layer(layer).output)
-        return maps.predict_on_batch(to_vgg16_input([image], self.pixels))[0]
+    def feature_maps(self, image: np.ndarray, layers: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return what each filter of some layers answers to one image, layer -> (h, w, filters) float32."""
+        outputs = {layer: self.all_layers.get_layer(layer).output for layer in layers}
+        answers = keras.Model(self.all_layers.input, outputs).predict_on_batch(to_vgg16_input([image], self.pixels))
+        return {layer: answer[0] for layer, answer in answers.items()}

@@ -88,14 +88,13 @@ def bars(table: pd.DataFrame, title: str, unit: str, marks: dict[str, float] | N
 
 
 def by_seed(table: pd.DataFrame, title: str, ylabel: str) -> Figure:
-    """Draw one line a method over the plane seeds; a table column each beside "seed"."""
+    """Draw one kind of point a method over the plane seeds; a table column each beside "seed"."""
     figure, axes = panels(1, 1, 7, 3.4)
     axis = axes[0, 0]
     for name, colour, marker in zip(table.columns.drop("seed"), PALETTE, MARKERS, strict=False):
-        axis.plot(
-            table["seed"], table[name], f"{marker}-", color=colour, label=f"{name}: mean {table[name].mean():.3f}"
-        )
-    axis.set(xticks=table["seed"], xlabel="seed of the planes", ylabel=ylabel)
+        label = f"{name}: mean {table[name].mean():.3f}"
+        axis.plot(table["seed"], table[name], marker, markersize=9, color=colour, label=label)
+    axis.set(xticks=table["seed"], xlabel="seed of the planes (the other axis doesn't start at 0)", ylabel=ylabel)
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     headline(figure, title)
     return figure

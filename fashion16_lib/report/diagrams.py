@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 
 from fashion16_lib.report.garments import draw_code, show_image
 from fashion16_lib.report.style import INK, MUTED, OURS, headline, panels
@@ -90,6 +90,7 @@ def vgg16_figure(network: Any, image: np.ndarray, maps: dict[str, np.ndarray], r
 
 def _picture(axis: Any, picture: np.ndarray, left: float, height: float, **limits: Any) -> None:
     axis.imshow(picture, extent=(left, left + height, 0, height), aspect="auto", zorder=3, **limits)
+    axis.add_patch(Rectangle((left, 0), height, height, fill=False, edgecolor=INK, linewidth=0.7, zorder=4))
 
 
 def _slab(axis: Any, left: float, height: float, colour: str) -> None:
@@ -116,7 +117,7 @@ def fashion16_figure(
     canvas.axis("off")
     canvas.set(xlim=(0, 100), ylim=(0, 56))
     boxes = {
-        "gallery": (1, 38, 15, 12, "Training samples"),
+        "gallery": (1, 38, 15, 12, "Gallery (training)"),
         "vgg": (24, 22, 13, 26, "VGG-16, frozen"),
         "head": (46, 36, 15, 14, "Softmax head"),
         "hash": (46, 12, 15, 16, "Random planes"),
@@ -143,7 +144,7 @@ def fashion16_figure(
         canvas.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=14, color=OURS, linewidth=1.6))
     canvas.text(65.5, 43.4, "which\nlibrary", ha="center", fontsize=7.5, color=OURS)
     canvas.text(65.5, 15.4, "which\ncodes", ha="center", fontsize=7.5, color=OURS)
-    canvas.text(85.5, 13.6, "the most similar", fontsize=7.5, color=OURS, va="center")
+    canvas.text(85.5, 13.6, f"the {len(hits)} most similar", fontsize=7.5, color=OURS, va="center")
     show_image(_inset(canvas, 3.5, 13, 10, 12), image)
     vgg = _inset(canvas, 26, 29, 9, 15)
     show_image(vgg, feature[: feature.size // 64 * 64].reshape(64, -1)[:, :48], vmin=None, vmax=None)

@@ -31,6 +31,8 @@ def samples_by_class(photos: Dataset, per_class: int, title: str) -> Figure:
     figure, axes = panels(n_classes, per_class, 0.72 * per_class + 1.1, 0.72 * n_classes + 0.5)
     for label, row in enumerate(axes):
         places = np.flatnonzero(photos.labels == label)[:per_class]
+        for axis in row[len(places) :]:
+            axis.axis("off")
         for axis, place in zip(row, places, strict=False):
             show_image(axis, photos.images[place])
         row[0].set_ylabel(photos.class_names[label], rotation=0, ha="right", va="center")
@@ -58,7 +60,8 @@ def show_codes(images: Sequence[np.ndarray], codes: np.ndarray, captions: Sequen
     for column, (image, caption) in enumerate(zip(images, captions, strict=True)):
         show_image(axes[0, column], image, caption)
         draw_code(axes[1, column], bits[column], bits[0])
-        axes[1, column].set_xlabel("the query" if column == 0 else f"{distances[column]} bits differ", fontsize=8)
+        said = "compared with this" if column == 0 else f"{distances[column]} bits differ"
+        axes[1, column].set_xlabel(said, fontsize=8)
     headline(figure, title)
     return figure
 
@@ -84,7 +87,7 @@ def show_feature_maps(image: np.ndarray, maps: dict[str, np.ndarray], per_layer:
         liveliest = np.argsort(answer.std(axis=(0, 1)))[::-1][:per_layer]
         for axis, filter_number in zip(row[1:], liveliest, strict=True):
             show_image(axis, answer[:, :, filter_number], vmin=None, vmax=None)
-    headline(figure, "What VGG-16 sees: from edges to parts, each map smaller and more abstract")
+    headline(figure, "What VGG-16 makes of a garment: deeper maps are coarser and harder to name")
     return figure
 
 
@@ -122,8 +125,8 @@ def show_two_planes(images: np.ndarray, sides: np.ndarray, title: str) -> Figure
         xlim=(-reach[0], reach[0]),
         ylim=(-reach[1], reach[1]),
         aspect="auto",
-        xlabel="signed distance to plane 1 (bit 1)",
-        ylabel="signed distance to plane 2 (bit 2)",
+        xlabel="projection on the normal of plane 1 (bit 1)",
+        ylabel="projection on the normal of plane 2 (bit 2)",
     )
     headline(figure, title)
     return figure
@@ -149,7 +152,7 @@ def collage(query: np.ndarray, query_label: str, answer: Any, gallery: Dataset, 
         axis.axis("on")
         right = hit.label == query_label
         show_image(axis, gallery.images[place_of[hit.id]], f"{'✓' if right else '✗'} {hit.label}")
-        axis.set_xlabel(f"{hit.similarity:.3f} · {hit.distance} bits", fontsize=7)
+        axis.set_xlabel(f"{hit.similarity:.3f} · {hit.distance} differ", fontsize=7)
         if not right:
             axis.title.set(color=PAPER_RED, weight="bold")
             for spine in axis.spines.values():

@@ -87,7 +87,8 @@ class Notebook:
             time.monotonic() - self._start,
         )
         write_metrics(self._folder("metrics") / f"{self.name}.json", about, records)
-        return pd.DataFrame(records)
+        shown = pd.DataFrame(records).drop(columns="unit")
+        return shown.style.hide(axis="index").format(precision=4, na_rep="", thousands=",")
 
     def _folder(self, kind: str) -> Path:
         folder = self.results / kind

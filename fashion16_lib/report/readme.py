@@ -14,9 +14,10 @@ START, END = "<!-- results: make readme -->", "<!-- /results -->"
 ROWS = (        # metrics file, name, what it is in words
     ("02-train-classifier", "parameters", "parameters of Table 1's network"),
     ("02-train-classifier", "test_accuracy", "its accuracy on the 10,000 test images"),
-    ("05-search-by-image", "decider_accuracy", "accuracy of the softmax head on VGG-16's features"),
+    ("05-search-by-image", "decider_accuracy", "accuracy of the softmax head, the default decider"),
+    ("05-search-by-image", "table_1_accuracy", "accuracy of Table 1's network on the same queries"),
     ("05-search-by-image", "exact_cosine_precision_at_20", "P@20, direct, exact cosine (no hash)"),
-    ("05-search-by-image", "direct_precision_at_20", "P@20, direct, 64-bit codes, one seed"),
+    ("05-search-by-image", "direct_precision_at_20", "P@20, direct, 64-bit codes, planes of seed 0"),
     ("05-search-by-image", "centred_precision_at_20_over_seeds", "the same, mean over 5 seeds of the planes"),
     ("05-search-by-image", "centred_minus_uncentred_precision_at_20", "of which centring brings (5 seeds)"),
     ("05-search-by-image", "in_class_precision_at_20_true_class_library", "P@20, in class, library by true class"),
@@ -51,7 +52,7 @@ def results_page(results: Path, notebooks: Path) -> str:
         "",
         "One folder a run, named after its profile; `expected/` holds the numbers that reruns are compared with "
         "(`make verify`). Made by `make paper`; figures are ours and under the project's licence; this page by "
-        "`make readme`.",
+        "`make readme`. Models and libraries (`.keras`, `.h5`) lie in `build/`, which isn't committed.",
         "",
         f"| file in {results.name}/ | as | notebook | reads |",
         "|---|---|---|---|",
@@ -62,8 +63,8 @@ def results_page(results: Path, notebooks: Path) -> str:
             endings.setdefault(path.stem, []).append(path.suffix[1:])
         for stem, kinds in endings.items():
             maker = next(iter(sorted(notebooks.glob(f"{stem[:2]}-*.ipynb"))))
-            reads = json.loads(maker.read_text(encoding="utf-8"))["metadata"]["fashion16"]["reads"]
-            inputs, forms = ", ".join(["Fashion-MNIST", *reads]), ", ".join(kinds)
+            about = json.loads(maker.read_text(encoding="utf-8"))["metadata"]["fashion16"]
+            inputs, forms = ", ".join(["Fashion-MNIST", *about["requires"], *about["reads"]]), ", ".join(kinds)
             link = f"[{maker.stem}](../notebooks/{maker.name})"
             lines.append(f"| {kind}/{stem} | {forms} | {link} | {inputs} |")
     return "\n".join(lines) + "\n"

