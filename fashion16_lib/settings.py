@@ -130,7 +130,6 @@ PARAMETERS = {
     "N_BITS": _whole(8, 4096, multiple=8),
     "CENTRED": _one_of(True, False),
     "MEAN": _one_of(*MEANS),
-    "SPLIT_BY": _one_of("label", "predicted"),
     "DECIDER": _one_of("softmax-head", "table-1"),
     "N_HITS": _whole(1, 100),
     "DROPOUT": _one_of(True, False),

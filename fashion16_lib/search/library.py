@@ -12,8 +12,8 @@ Layout (schema 1), everything chunked with fletcher32, fixed-width strings, hard
     /images/label          (n,) int32             the true class, -1 where unknown
     /decider/<array>       the softmax head's arrays; empty for other deciders
 
-Classes go by number because a class name may hold any character. A library is written whole in memory, then to a
-temporary file that is renamed, so a killed build leaves the old file as it was.
+Classes go by number because a class name may hold any character. A library is made whole, then written to a
+temporary file beside its place and renamed, so a killed build leaves the old file as it was.
 """
 
 from __future__ import annotations
@@ -182,8 +182,9 @@ class Library:
         try:
             return self._file[name][rows]
         except OSError as error:
-            reason = (str(error).splitlines() or ["unreadable"])[0]
-            raise Fashion16Error(f"{self.name} is damaged in {name}; build it again. Detail: {reason}") from error
+            raise Fashion16Error(
+                f"{self.name} is damaged in {name}; build it again. Detail: {_first_line(error)}"
+            ) from error
 
     def decider_arrays(self) -> dict[str, np.ndarray]:
         """Return the softmax head's arrays, {} where the decider isn't one."""
