@@ -135,6 +135,15 @@ PARAMETERS = {
     "DROPOUT": _one_of(True, False),
     "QUERY": _whole(0, 199),
     "N_GARMENTS": _whole(200, 6_000),
+    "N_TIMED": _whole(20, 10_000),
+    "N_SEEDS": _whole(1, 10),
+    "N_WORDS": _whole(10, 5_000),
+    "KEYPOINTS": _one_of("detected", "dense"),
+    "N_CLASSES": _whole(1, 10),
+    "BITS_PER_TABLE": _whole(4, 16),
+    "N_PAIRS": _whole(1_000, 1_000_000),
+    "POOLING": _one_of("flat", "average", "max"),
+    "N_ROTATIONS": _whole(1, 500),
 }
 
 

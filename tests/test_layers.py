@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "fashion16_lib"
 FILES = sorted(LIBRARY.rglob("*.py"))
 BASE = ("settings", "files", "progress")
-LAYERS = ("data", "models", "search", "evaluate", "report", "web")  # in the order of the method
+LAYERS = ("data", "features", "models", "search", "evaluate", "report", "web")  # in the order of the method
 LONGEST = 300
 
 

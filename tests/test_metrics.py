@@ -8,16 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fashion16_lib.evaluate.metrics import (
-    Estimate,
     cosine_precision,
     direct_precision,
     expected_precision_at_k,
     has_tie_at_k,
     in_class_precision,
-    mean_over_queries,
     precision_of_each_query,
-    proportion,
 )
+from fashion16_lib.evaluate.statistics import Estimate, mean_over_queries, proportion
 from fashion16_lib.search.hamming import hamming_distances
 from fashion16_lib.search.hyperplanes import RandomHyperplanes
 

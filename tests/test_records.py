@@ -7,8 +7,8 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 
-from fashion16_lib.evaluate.metrics import Estimate
 from fashion16_lib.evaluate.records import compare_with_expected, metric, provenance, read_metrics, write_metrics
+from fashion16_lib.evaluate.statistics import Estimate
 from fashion16_lib.settings import Fashion16Error
 
 

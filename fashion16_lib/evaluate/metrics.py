@@ -1,9 +1,8 @@
-"""2.1.1: precision = m / k, for one query and on average, with its interval."""
+"""2.1.1: precision = m / k for each query; the same item found again; what was taken for what."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,19 +10,6 @@ import pandas as pd
 from fashion16_lib.search.hamming import hamming_distances
 
 QUERIES_AT_ONCE = 128
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean with its 95 % interval and the number of queries behind it."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-    def __str__(self) -> str:
-        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
 def expected_precision_at_k(distances: np.ndarray, relevant: np.ndarray, k: int) -> float:
@@ -134,30 +120,32 @@ def _unit_rows(features: np.ndarray) -> np.ndarray:
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
-def proportion(right: np.ndarray) -> Estimate:
-    """Return the share of True in (n,) bool, with Wilson's 95 % interval."""
-    from scipy.stats import binomtest
+def hits_among_candidates(
+    query_codes: np.ndarray,
+    gallery_codes: np.ndarray,
+    relevant: Callable[[int], np.ndarray],
+    candidates: Callable[[int], np.ndarray],
+    k: int,
+) -> np.ndarray:
+    """Return the expected number of relevant items among each query's k nearest candidates, (q,) float64.
 
-    right = np.asarray(right)
-    found, n = int(right.sum()), len(right)
-    interval = binomtest(found, n).proportion_ci(method="wilson")
-    return Estimate(found / n, float(interval.low), float(interval.high), n)
+    With one relevant item, the query's own, the mean is the instance recall at k.
+
+    Parameters
+    ----------
+    relevant, candidates : give the (n,) bool of a query's number: which items are relevant, which are searched
+    """
+    hits = np.empty(len(query_codes))
+    for number, code in enumerate(query_codes):
+        among = candidates(number)
+        distances = hamming_distances(code[None], gallery_codes[among])[0]
+        hits[number] = k * expected_precision_at_k(distances, relevant(number)[among], k)
+    return hits
 
 
-def mean_over_queries(values: np.ndarray, seed: int = 0) -> Estimate:
-    """Return the mean of (q,) numbers, with the 95 % percentile interval of 2,000 bootstrap samples of queries."""
-    from scipy.stats import bootstrap
-
-    values = np.asarray(values, np.float64)
-    interval = bootstrap(
-        (values,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(seed), batch=100
-    ).confidence_interval
-    return Estimate(float(np.mean(values)), float(interval.low), float(interval.high), len(values))
-
-
-def as_table(estimates: dict[str, Estimate]) -> pd.DataFrame:
-    """Return named estimates as a table: name, value, low, high, n."""
-    return pd.DataFrame([{"name": name, **asdict(estimate)} for name, estimate in estimates.items()])
+def likeliest(probabilities: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return each query's n likeliest classes, likeliest first, (q, n_classes) int64."""
+    return np.argsort(-probabilities, axis=1, kind="stable")[:, :n_classes]
 
 
 def confusion(true: np.ndarray, said: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:

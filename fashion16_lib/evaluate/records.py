@@ -11,21 +11,25 @@ from typing import Any
 
 import numpy as np
 
-from fashion16_lib.evaluate.metrics import Estimate
+from fashion16_lib.evaluate.statistics import Estimate
 from fashion16_lib.files import replace_file
 from fashion16_lib.settings import Fashion16Error
 
 PACKAGES = ("keras", "numpy", "h5py", "scikit-learn", "opencv-python-headless")
 Value = Estimate | float | int
+UNITS = {       # part of a metric's name -> its unit; the first that fits
+    "_over_": "1",
+    "_ms": "ms",
+    "microseconds": "us",
+    "seconds_": "s",
+    "parameters": "count",
+    "_n_": "count",
+}
 
 
 def unit_of(name: str) -> str:
     """Return the unit that a metric's name tells; "1" for a share."""
-    if "_ms" in name:
-        return "ms"
-    if name.startswith("seconds_"):
-        return "s"
-    return "count" if name == "parameters" else "1"
+    return next((unit for part, unit in UNITS.items() if part in f"_{name}"), "1")
 
 
 def metric(name: str, value: Value) -> dict[str, Any]:

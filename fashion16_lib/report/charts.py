@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fashion16_lib.report.style import HATCHES, INK, MARKERS, OURS, PALETTE, PAPER_RED, headline, panels
+from fashion16_lib.report.style import HATCHES, INK, LINES, MARKERS, OURS, PALETTE, PAPER_RED, headline, panels
 
 
 def training_curves(history: pd.DataFrame, title: str) -> Figure:
@@ -127,5 +129,46 @@ def scatter(table: pd.DataFrame, x: str, y: str, title: str, xlabel: str, ylabel
         up = 9 if place % 2 else -14
         axis.annotate(row["name"], (row[x], row[y]), xytext=(9, up), textcoords="offset points", fontsize=9)
     axis.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, 1.15), ylim=(0, 1.06), xticks=np.linspace(0, 1, 6))
+    headline(figure, title)
+    return figure
+
+
+def lines(
+    table: pd.DataFrame,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    *,
+    logx: bool = False,
+    logy: bool = False,
+    marks: dict[str, float] | None = None,
+) -> Figure:
+    """Draw a line a kind, with its interval as bars where there is one; named heights are dashed lines.
+
+    table : columns kind, x, y, and optionally low and high (of y; NaN where there is none). A kind whose name begins
+        with "paper" is drawn in red, dotted, as the paper's own numbers
+    """
+    figure, axes = panels(1, 1, 8.6, 3.8)
+    axis = axes[0, 0]
+    kinds = list(dict.fromkeys(table["kind"]))
+    ours = [kind for kind in kinds if not kind.startswith("paper")]
+    for kind in kinds:
+        part = table[table["kind"] == kind].sort_values("x")
+        place = ours.index(kind) if kind in ours else 0
+        look: dict[str, Any] = {"color": PALETTE[place % 5], "marker": MARKERS[place % 5], "linestyle": LINES[place % 4]}
+        if kind not in ours:
+            look = {"color": PAPER_RED, "marker": "*", "linestyle": ":", "markersize": 10}
+        axis.plot(part["x"], part["y"], label=kind, **look)
+        if "low" in part and part["low"].notna().any():
+            axis.vlines(part["x"], part["low"], part["high"], color=look["color"], linewidth=1.6)
+    for name, height in (marks or {}).items():
+        axis.axhline(height, color=PAPER_RED, linestyle="--", linewidth=1)
+        axis.text(1.01, height, name, color=PAPER_RED, fontsize=8, va="center", transform=axis.get_yaxis_transform())
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    if logx:
+        axis.set_xscale("log")
+    if logy:
+        axis.set_yscale("log")
+    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 0.8 if marks else 1))
     headline(figure, title)
     return figure

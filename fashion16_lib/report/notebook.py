@@ -15,7 +15,10 @@ from fashion16_lib.evaluate.records import Value, metric, provenance, write_metr
 from fashion16_lib.report.style import MUTED, use_style
 from fashion16_lib.settings import build_folder, check_parameters, chosen_profile, results_folder
 
-UNDATED = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}}
+UNDATED: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    "png": {"Software": None},
+}
 
 
 class Notebook:
@@ -52,20 +55,21 @@ class Notebook:
         caption : what was drawn, in one line
         data : every number in the figure, or the ids of the pictures shown
         """
-        figure.supxlabel(
-            f"{caption}  ·  Fashion-MNIST, profile {self.profile.name}", fontsize=7.5, color=MUTED, x=0.01, ha="left"
-        )
+        said = self._said(caption)
+        figure.supxlabel(said, fontsize=7.5, color=MUTED, x=0.01, ha="left")
         folder = self._folder("figures")
-        for kind in ("png", "pdf"):
-            figure.savefig(folder / f"{name}.{kind}", metadata=UNDATED[kind], bbox_inches="tight")
+        words = {"Title": figure.get_suptitle()}
+        for kind, more in (("png", {"Description": said}), ("pdf", {"Subject": said})):
+            figure.savefig(folder / f"{name}.{kind}", metadata={**UNDATED[kind], **words, **more}, bbox_inches="tight")
         data.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
 
-    def table(self, table: pd.DataFrame, name: str) -> pd.DataFrame:
-        """Save a table as CSV, Markdown and LaTeX; return it for display."""
+    def table(self, table: pd.DataFrame, name: str, caption: str) -> Any:
+        """Save a table as CSV, Markdown and LaTeX with its caption; return it for display."""
         folder = self._folder("tables")
+        said = self._said(caption)
         table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
-        (folder / f"{name}.md").write_text(table.to_markdown(index=False) + "\n", encoding="utf-8")
-        latex = table.to_latex(index=False, escape=True, float_format="%.4g")
+        (folder / f"{name}.md").write_text(f"{table.to_markdown(index=False)}\n\n{said}\n", encoding="utf-8")
+        latex = table.to_latex(index=False, escape=True, float_format="%.4g", caption=_latex(said), label=f"tab:{name}")
         (folder / f"{name}.tex").write_text(latex, encoding="utf-8")
         return table.style.hide(axis="index").format(precision=4)
 
@@ -90,7 +94,15 @@ class Notebook:
         shown = pd.DataFrame(records).drop(columns="unit")
         return shown.style.hide(axis="index").format(precision=4, na_rep="", thousands=",")
 
+    def _said(self, caption: str) -> str:
+        return f"{caption}  ·  Fashion-MNIST, profile {self.profile.name}"
+
     def _folder(self, kind: str) -> Path:
         folder = self.results / kind
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _latex(text: str) -> str:
+    """Return plain words as LaTeX takes them."""
+    return re.sub(r"([&%$#_{}])", r"\\\1", text).replace("·", r"$\cdot$").replace("×", r"$\times$")

@@ -1,0 +1,194 @@
+"""How sure we are: intervals, paired comparisons, average precision, power laws and straight lines."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+
+CONFIDENCE = 0.95
+N_RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval and how many observations are behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+def as_table(estimates: dict[str, Estimate]) -> pd.DataFrame:
+    """Return named estimates as a table: name, value, low, high, n."""
+    return pd.DataFrame([{"name": name, **asdict(estimate)} for name, estimate in estimates.items()])
+
+
+# ---------------------------------------------------------------- one sample
+
+
+def proportion(right: np.ndarray) -> Estimate:
+    """Return the share of True in (n,) bool, with Wilson's 95 % interval."""
+    from scipy.stats import binomtest
+
+    right = np.asarray(right)
+    found, n = int(right.sum()), len(right)
+    interval = binomtest(found, n).proportion_ci(CONFIDENCE, method="wilson")
+    return Estimate(found / n, float(interval.low), float(interval.high), n)
+
+
+def mean_over_queries(values: np.ndarray, seed: int = 0) -> Estimate:
+    """Return the mean of (q,) numbers, with the 95 % percentile interval of 2,000 bootstrap samples of queries."""
+    return _bootstrap(values, np.mean, seed)
+
+
+def median_over_queries(values: np.ndarray, seed: int = 0) -> Estimate:
+    """Return the median of (q,) numbers, with its bootstrap interval: for times, whose tail is long."""
+    return _bootstrap(values, np.median, seed)
+
+
+def _bootstrap(values: np.ndarray, statistic: object, seed: int) -> Estimate:
+    from scipy.stats import bootstrap
+
+    values = np.asarray(values, np.float64)
+    found = float(statistic(values))  # type: ignore[operator]
+    if len(values) < 2 or np.ptp(values) == 0:                  # nothing to resample: SciPy would answer NaN
+        return Estimate(found, found, found, len(values))
+    interval = bootstrap(
+        (values,), statistic, n_resamples=N_RESAMPLES, confidence_level=CONFIDENCE, method="percentile",
+        rng=np.random.default_rng(seed), batch=100,
+    ).confidence_interval
+    return Estimate(found, float(interval.low), float(interval.high), len(values))
+
+
+def mean_and_range(values: np.ndarray) -> Estimate:
+    """Return the mean of a few runs with their smallest and largest value: too few for an interval."""
+    values = np.asarray(values, np.float64)
+    return Estimate(float(values.mean()), float(values.min()), float(values.max()), len(values))
+
+
+# ---------------------------------------------------------------- two methods, the same queries
+
+
+def paired_difference(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> Estimate:
+    """Return the mean of ours - theirs over the same queries, with its paired bootstrap interval.
+
+    Parameters
+    ----------
+    ours, theirs : (q,) numbers of the same queries in the same order
+
+    Raises
+    ------
+    ValueError : of different lengths
+    """
+    ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    if ours.shape != theirs.shape:
+        raise ValueError(f"a paired difference needs the same queries, got {len(ours)} and {len(theirs)}")
+    return _bootstrap(ours - theirs, np.mean, seed)
+
+
+def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> float:
+    """Return the p-value of McNemar's exact test that two classifiers are right equally often.
+
+    Only the queries on which they disagree count; under the null each falls either way with probability 1/2.
+
+    Parameters
+    ----------
+    right_a, right_b : (q,) bool of the same queries
+    """
+    from scipy.stats import binomtest
+
+    right_a, right_b = np.asarray(right_a, bool), np.asarray(right_b, bool)
+    if right_a.shape != right_b.shape:
+        raise ValueError(f"McNemar's test needs the same queries, got {len(right_a)} and {len(right_b)}")
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+
+
+# ---------------------------------------------------------------- rankings
+
+
+def average_precision(distances: np.ndarray, relevant: np.ndarray) -> float:
+    """Return the average precision of a ranking by distance; equal distances are one step, in no order.
+
+    scikit-learn's definition, AP = sum of (recall_i - recall_i-1) * precision_i over the distinct distances i, given
+    one weighted point a distance instead of one an item: the same number, and short codes have few distances.
+
+    Parameters
+    ----------
+    distances : (n,) whole numbers from 0
+    relevant : (n,) bool, at least one True
+    """
+    from sklearn.metrics import average_precision_score
+
+    relevant = np.asarray(relevant, bool)
+    if not relevant.any():
+        raise ValueError("average precision needs at least one relevant item, got none")
+    right = np.bincount(distances[relevant], minlength=int(distances.max()) + 1)
+    wrong = np.bincount(distances[~relevant], minlength=len(right))
+    steps = -np.arange(len(right))
+    return float(
+        average_precision_score(
+            np.repeat([1, 0], len(right)), np.tile(steps, 2), sample_weight=np.concatenate([right, wrong])
+        )
+    )
+
+
+# ---------------------------------------------------------------- fits
+
+
+@dataclass(frozen=True)
+class Line:
+    """A fitted line: y = intercept + slope * x, each with its 95 % t interval, and the share of variance explained."""
+
+    intercept: Estimate
+    slope: Estimate
+    r2: float
+
+    def at(self, x: np.ndarray | float) -> np.ndarray | float:
+        """Return the line's height at x."""
+        return self.intercept.value + self.slope.value * x
+
+
+def straight_line(x: np.ndarray, y: np.ndarray) -> Line:
+    """Fit y = intercept + slope * x by least squares; needs at least three different x."""
+    from scipy.stats import linregress
+    from scipy.stats import t as student
+
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if len(np.unique(x)) < 3:
+        raise ValueError(f"a line with an interval needs at least 3 different x, got {len(np.unique(x))}")
+    fit = linregress(x, y)
+    reach = student.ppf(0.5 + CONFIDENCE / 2, len(x) - 2)
+
+    def estimate(value: float, error: float) -> Estimate:
+        return Estimate(float(value), float(value - reach * error), float(value + reach * error), len(x))
+
+    return Line(estimate(fit.intercept, fit.intercept_stderr), estimate(fit.slope, fit.stderr), float(fit.rvalue**2))
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """A fitted power law: y = factor * x ** exponent; exponent with its 95 % interval, r2 of the logarithms."""
+
+    factor: float
+    exponent: Estimate
+    r2: float
+
+    def at(self, x: np.ndarray | float) -> np.ndarray | float:
+        """Return the law's height at x."""
+        return self.factor * np.asarray(x, np.float64) ** self.exponent.value
+
+
+def power_law(x: np.ndarray, y: np.ndarray) -> PowerLaw:
+    """Fit y = factor * x ** exponent: a straight line through the logarithms; x and y above 0."""
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if (x <= 0).any() or (y <= 0).any():
+        raise ValueError("a power law needs x and y above 0")
+    line = straight_line(np.log(x), np.log(y))
+    return PowerLaw(float(np.exp(line.intercept.value)), line.slope, line.r2)

@@ -1,0 +1,1 @@
+"""Hand-made features beside the networks: what Table 3 compares VGG-16 with."""
