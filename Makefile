@@ -4,13 +4,13 @@ PYTHON  ?= python3
 RUN      = .venv/bin/python -m fashion16_lib
 
 # Nothing outside this folder is written but pip's own download cache.
-export KERAS_HOME   = data/keras
-export MPLCONFIGDIR = build/matplotlib
-export IPYTHONDIR   = build/ipython
+export KERAS_HOME   = $(CURDIR)/data/keras
+export MPLCONFIGDIR = $(CURDIR)/build/matplotlib
+export IPYTHONDIR   = $(CURDIR)/build/ipython
 export TF_CPP_MIN_LOG_LEVEL = 3
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup data paper all test verify publish readme lab lock clean
+.PHONY: help setup data paper all figures test verify publish readme lab lock clean
 .DELETE_ON_ERROR:
 
 help:   ## list the targets (this list)
@@ -36,12 +36,16 @@ paper: data   ## run every notebook of the paper at PROFILE and write results/
 
 all: paper   ## the paper and the later parts of the book
 
+figures: paper   ## show every figure and table of PROFILE on one page, results/PROFILE/index.html
+	@$(RUN) figures --profile $(PROFILE)
+
 test: data   ## check code, notebooks and results
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m mypy
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup
 
-verify: data   ## rerun a profile elsewhere and compare its numbers with results/expected
+verify: data   ## rerun PROFILE from nothing in build/verify and compare its numbers with results/expected
+	@rm -rf build/verify
 	@FASHION16_OUT=build/verify $(RUN) run --profile $(PROFILE)
 	@FASHION16_OUT=build/verify $(RUN) compare --profile $(PROFILE)
 

@@ -24,6 +24,7 @@ from fashion16_lib.settings import (
     data_folder,
     home,
     results_folder,
+    run_name,
 )
 
 
@@ -45,18 +46,18 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--force", action="store_true", help="run even what is up to date")
     run.set_defaults(do=_run)
 
-    publish = commands.add_parser("publish", help="put a run's executed notebooks into notebooks/, cleaned")
-    publish.add_argument("--profile", default="quick", choices=PROFILES)
-    publish.set_defaults(do=_publish)
+    for name, do, words in (
+        ("publish", _publish, "put a run's executed notebooks into notebooks/, cleaned"),
+        ("figures", _figures, "show a run's figures and tables on one page, index.html in its results"),
+        ("compare", _compare, "compare a run's metrics with results/expected; exit 1 on a difference"),
+        ("expect", _expect, "take a run's metrics as those in results/expected that reruns are held to"),
+    ):
+        of_a_run = commands.add_parser(name, help=words)
+        of_a_run.add_argument("--profile", default="quick", choices=PROFILES)
+        of_a_run.set_defaults(do=do)
 
     readme = commands.add_parser("readme", help="make the READMEs' tables of results anew from results/quick")
     readme.set_defaults(do=_readme)
-
-    verify = commands.add_parser(
-        "compare", help="compare a run's metrics with results/expected; exit 1 on a difference"
-    )
-    verify.add_argument("--profile", default="quick", choices=PROFILES)
-    verify.set_defaults(do=_compare)
 
     build = commands.add_parser("build", help="build a library file from a data set or a folder of class folders")
     build.add_argument("--data", required=True, metavar="DATASET_OR_FOLDER", help="fashion-mnist, or a folder")
@@ -64,20 +65,11 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--profile", default="quick", choices=PROFILES, help="how much of fashion-mnist (default quick)")
     build.add_argument("--bits", type=int, default=64, help="a multiple of 8 (default 64)")
     build.add_argument("--layer", default="block4_pool", choices=VGG16_LAYERS)
-    build.add_argument(
-        "--pixels", type=int, default=64, help="VGG-16's input, 32 to 1024 (default 64; the paper's is 224)"
-    )
+    build.add_argument("--pixels", type=int, default=64, help="VGG-16's input, 32 to 1024 (default 64; paper: 224)")
     build.add_argument("--seed", type=int, default=0, help="of the planes and of the softmax head")
     build.add_argument("--uncentred", action="store_true", help="planes through the origin instead of the mean")
-    build.add_argument(
-        "--split-by",
-        default="label",
-        choices=("label", "predicted"),
-        help="store items under their own class or under the predicted one",
-    )
-    build.add_argument(
-        "--classifier", type=Path, metavar="FILE", help="a trained Table 1 model instead of the softmax head"
-    )
+    build.add_argument("--split-by", default="label", choices=("label", "predicted"), help="class that items lie under")
+    build.add_argument("--classifier", type=Path, metavar="FILE", help="a Table 1 model instead of the softmax head")
     build.set_defaults(do=_build)
 
     search = commands.add_parser("search", help="find the most similar items for images")
@@ -128,33 +120,43 @@ def _literal(text: str) -> Any:
 def _publish(args: argparse.Namespace) -> int:
     from fashion16_lib.run import publish
 
-    for path in publish(args.profile):
-        print(path)
-    return 0
+    return _done(*publish(args.profile))
 
 
 def _readme(args: argparse.Namespace) -> int:
     from fashion16_lib.report.readme import update_readmes
 
-    for path in update_readmes():
-        print(path)
+    return _done(*update_readmes())
+
+
+def _figures(args: argparse.Namespace) -> int:
+    from fashion16_lib.report.index import update_index
+
+    return _done(update_index(results_folder(args.profile), home() / "notebooks"))
+
+
+def _expect(args: argparse.Namespace) -> int:
+    from fashion16_lib.evaluate.records import write_expected
+
+    write_expected(_expected(args.profile), results_folder(args.profile) / "metrics", args.profile)
+    return _done(_expected(args.profile))
+
+
+def _done(*written: Path) -> int:
+    print(*written, sep="\n")
     return 0
 
 
-def _compare(args: argparse.Namespace) -> int:
-    from fashion16_lib.evaluate.records import compare_with_expected
+def _expected(profile: str) -> Path:
+    return home() / "results" / "expected" / f"{run_name(profile)}.json"
 
-    expected = home() / "results" / "expected" / f"{args.profile}.json"
-    rows = compare_with_expected(expected, results_folder(args.profile) / "metrics")
-    for row in rows:
-        found = "missing" if row["found"] is None else f"{row['found']:.4f}"
-        print(
-            f"{'ok  ' if row['agrees'] else 'DIFF'} {row['notebook']} {row['name']}: {found}, expected "
-            f"{row['expected']:.4f} ± {row['tolerance']:g}"
-        )
-    differences = sum(not row["agrees"] for row in rows)
-    print(f"{len(rows) - differences} agree, {differences} differ")
-    return 1 if differences else 0
+
+def _compare(args: argparse.Namespace) -> int:
+    from fashion16_lib.evaluate.records import compare_with_expected, comparison_table
+
+    rows = compare_with_expected(_expected(args.profile), results_folder(args.profile) / "metrics")
+    print(comparison_table(rows))
+    return 0 if all(row["agrees"] for row in rows) else 1
 
 
 def _build(args: argparse.Namespace) -> int:

@@ -310,3 +310,85 @@ def test_interrupted_is_130(monkeypatch, capsys):
     monkeypatch.setattr("fashion16_lib.__main__._library_info", interrupt)
     assert main(["info", "x.h5"]) == 130
     assert "interrupted; the same command goes on" in one_line(capsys)
+
+
+# ---------------------------------------------------------------- a rerun against what is expected of it
+
+
+@pytest.fixture
+def rerun(tmp_path, monkeypatch):
+    """Return a function that writes a run's metrics; what is expected lies in a project of its own."""
+    monkeypatch.setattr("fashion16_lib.__main__.home", lambda: tmp_path / "project")
+
+    def write(**values):
+        from fashion16_lib.evaluate.records import metric, write_metrics
+
+        records = [metric(name, value) for name, value in values.items()]
+        write_metrics(tmp_path / "out/results/smoke/metrics/02-train.json", {}, records)
+
+    return write
+
+
+TRUSTED = {"parameters": 64, "test_accuracy": 0.75, "seconds_per_epoch": 3.0}
+
+
+def test_expect_writes_what_compare_holds_a_rerun_to(rerun, tmp_path, capsys):
+    rerun(**TRUSTED)
+    assert main(["expect", "--profile", "smoke"]) == 0
+    path = tmp_path / "project/results/expected/smoke.json"
+    assert capsys.readouterr().out == f"{path}\n" and json.loads(path.read_text())["02-train"].keys() == {
+        "parameters", "test_accuracy"
+    }
+    assert main(["compare", "--profile", "smoke"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == "2 agree, 0 differ" and "NO" not in out and err == ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [({"test_accuracy": 0.66}, "0.6600"), ({"parameters": 65}, "65"), ({"parameters": None}, "missing")],
+    ids=["difference", "count", "missing"],
+)
+def test_compare_fails_on_a_difference_or_a_missing_metric(rerun, capsys, changed, found):
+    rerun(**TRUSTED)
+    assert main(["expect", "--profile", "smoke"]) == 0
+    rerun(**{name: value for name, value in (TRUSTED | changed).items() if value is not None})
+    capsys.readouterr()
+    assert main(["compare", "--profile", "smoke"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "1 agree, 1 differ"
+    assert [cell.strip() for cell in lines[2].split("|")[2::3]] == [*changed, found]  # the difference comes first
+    assert lines[2].rstrip(" |").endswith("NO") and lines[3].rstrip(" |").endswith("yes")
+
+
+def test_compare_and_expect_without_their_files_say_what_to_run(rerun, capsys):
+    assert main(["expect", "--profile", "smoke"]) == 1
+    assert "no metrics in" in one_line(capsys)
+    assert main(["compare", "--profile", "smoke"]) == 1
+    assert "python -m fashion16_lib expect" in one_line(capsys)
+
+
+RUNNER = """#!/bin/sh
+echo "$FASHION16_OUT $* $(ls build/verify 2>/dev/null)" >> calls
+case $1 in run) mkdir -p "$FASHION16_OUT/build" ;; $FAILS) exit 1 ;; esac
+"""
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="this machine has no make")
+@pytest.mark.parametrize("fails", ["nothing", "compare"])
+def test_verify_runs_in_an_empty_folder_then_compares_and_fails_where_that_fails(tmp_path, fails):
+    """The real Makefile, with a runner that writes down how it was called and what lay in the folder then."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("requirements.lock", "pyproject.toml", ".venv/.complete", "build/verify/build/quick/stamps/02.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "runner").write_text(RUNNER)
+    (tmp_path / "runner").chmod(0o755)
+    environment = {**os.environ, "FAILS": fails, "FASHION16_OUT": ""}
+    command = ["make", "verify", "PROFILE=smoke", "RUN=./runner"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        " fetch build", "build/verify run --profile smoke ", "build/verify compare --profile smoke build"
+    ], done.stderr
+    assert (done.returncode == 0) == (fails == "nothing")
+    assert not (tmp_path / "build/verify/build/quick").exists()

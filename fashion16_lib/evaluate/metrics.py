@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
+from fashion16_lib.evaluate.statistics import proportion
 from fashion16_lib.search.hamming import hamming_distances
 
 QUERIES_AT_ONCE = 128
@@ -143,13 +145,40 @@ def hits_among_candidates(
     return hits
 
 
-def likeliest(probabilities: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return each query's n likeliest classes, likeliest first, (q, n_classes) int64."""
-    return np.argsort(-probabilities, axis=1, kind="stable")[:, :n_classes]
-
-
 def confusion(true: np.ndarray, said: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
     """Count how often each true class (rows) was given each class (columns)."""
     counts = np.zeros((len(class_names), len(class_names)), np.int64)
     np.add.at(counts, (true, said), 1)
     return pd.DataFrame(counts, index=pd.Index(class_names, name="true class"), columns=class_names)
+
+
+def per_class(true: np.ndarray, said: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
+    """Return each class's recall and precision with their intervals: name, kind, value, low, high, n."""
+    rows = []
+    for label, name in enumerate(class_names):
+        for kind, among in (("recall", true == label), ("precision", said == label)):
+            if among.any():
+                rows.append({"name": name, "kind": kind, **asdict(proportion((true == said)[among]))})
+    return pd.DataFrame(rows)
+
+
+def calibration(probabilities: np.ndarray, right: np.ndarray, n_bins: int = 10) -> pd.DataFrame:
+    """Compare how sure a classifier is with how often it is right, in bins of equal numbers of images.
+
+    Parameters
+    ----------
+    probabilities : (n,) of the class that was named
+    right : (n,) bool
+
+    Returns
+    -------
+    columns: said (mean probability), was (share right), n; said - was, weighted by n, is the calibration error
+    """
+    order = np.array_split(np.argsort(probabilities, kind="stable"), n_bins)
+    rows = [(probabilities[part].mean(), right[part].mean(), len(part)) for part in order if len(part)]
+    return pd.DataFrame(rows, columns=["said", "was", "n"])
+
+
+def calibration_error(table: pd.DataFrame) -> float:
+    """Return the mean absolute difference between said and was, weighted by the images of each bin."""
+    return float(np.average((table["said"] - table["was"]).abs(), weights=table["n"]))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from fashion16_lib.evaluate.statistics import Estimate
 from fashion16_lib.files import replace_file
@@ -21,7 +22,7 @@ UNITS = {       # part of a metric's name -> its unit; the first that fits
     "_over_": "1",
     "_ms": "ms",
     "microseconds": "us",
-    "seconds_": "s",
+    "seconds": "s",
     "parameters": "count",
     "_n_": "count",
 }
@@ -29,6 +30,8 @@ UNITS = {       # part of a metric's name -> its unit; the first that fits
 
 def unit_of(name: str) -> str:
     """Return the unit that a metric's name tells; "1" for a share."""
+    if name.endswith("_percent"):               # not "looked_at_for_95_percent_of_scan"
+        return "%"
     return next((unit for part, unit in UNITS.items() if part in f"_{name}"), "1")
 
 
@@ -85,6 +88,82 @@ def read_metrics(path: Path) -> dict[str, dict[str, Any]]:
     return {record["name"]: record for record in json.loads(path.read_text(encoding="utf-8"))["metrics"]}
 
 
+# ---------------------------------------------------------------- reruns
+
+# How far a number of a rerun, perhaps on another machine, may be from the one we trust; the first rule whose words are
+# part of the name. Shares move with the last bits of features and gradients; at smoke a query counts 1/200 and the
+# network has seen 2,000 images. No tolerance lets a result of chance pass (tests/test_records.py holds them to that).
+TOLERANCES = {              # part of the name: at smoke, at quick and full
+    "accuracy_lost": (0.04, 0.02),
+    "best_epoch": (1, 1),               # neighbours are nearly as good
+    "exponent": (0.05, 0.05),           # a slope through a few networks, each trained anew
+    "loss": (0.15, 0.05),               # of such networks, in nats
+    "_images": (0.08, 0.02),            # accuracy of networks trained on so many images
+    "identity": (1e-6, 1e-6),           # an equality, up to rounding
+    "overfitting": (0.08, 0.02),
+    "bits_minus": (0.005, 0.005),       # the angle's error is itself below 0.02
+    "minus": (0.02, 0.02),              # a difference on the same queries moves less than its parts
+    "error": (0.02, 0.02),
+    "bytes": (0.02, 0.02),
+    "elsewhere": (0.06, 0.06),          # a class that the network mistakes moves many items at once
+    "test_accuracy": (0.08, 0.01),      # of a network trained anew; 10,000 images at quick
+    "table_1_accuracy": (0.08, 0.02),   # the same network, asked with 1,000 queries at quick
+    "": (0.04, 0.02),
+}
+ARITHMETIC, ROUNDING = ("paper_", "table_2_", "table_3_", "table_4_"), 1e-4   # on printed numbers: the same everywhere
+OF_THE_MACHINE = {          # words of names whose numbers are times, or are made of times
+    "time", "times", "ms", "seconds", "latency", "faster", "slower", "saved", "speedup", "linearity", "crossover",
+}
+
+
+def tolerance_of(record: dict[str, Any], profile: str) -> float | None:
+    """Return how far a rerun's number may be from this one; None for a time, which the machine decides.
+
+    Counts are exact. A share's tolerance is absolute; that of a number above 1 is relative, that of a percentage a
+    hundred times a share's. A ratio of times must say so in its name, by one of the words of OF_THE_MACHINE.
+    """
+    name, unit, value = record["name"], record["unit"], record["value"]
+    if name.startswith(ARITHMETIC):
+        return ROUNDING
+    if unit in ("ms", "us", "s") or OF_THE_MACHINE & set(name.split("_")):
+        return None
+    if unit == "count":
+        return 0
+    at_smoke, above = next(rule for part, rule in TOLERANCES.items() if part in name)
+    scale = 100 if unit == "%" else 1 if isinstance(value, int) else max(1, abs(value))
+    return round((at_smoke if profile == "smoke" else above) * scale, 6)
+
+
+def expectations(metrics_folder: Path, profile: str) -> dict[str, dict[str, Any]]:
+    """Return what reruns of a run are held to: notebook -> metric -> value (4 decimals) and tolerance.
+
+    Raises
+    ------
+    Fashion16Error : no metrics there, or one that isn't a number
+    """
+    paths = sorted(metrics_folder.glob("[0-9]*.json"))
+    if not paths:
+        raise Fashion16Error(f"no metrics in {metrics_folder}; run: python -m fashion16_lib run --profile {profile}")
+    return {path.stem: _expectations_of(path, profile) for path in paths}
+
+
+def _expectations_of(path: Path, profile: str) -> dict[str, Any]:
+    wanted = {}
+    for name, record in read_metrics(path).items():
+        if (tolerance := tolerance_of(record, profile)) is None:
+            continue
+        if not np.isfinite(record["value"]):
+            raise Fashion16Error(f"{path}: {name} must be a finite number, got {record['value']}; mend its notebook")
+        wanted[name] = {"value": round(record["value"], 4), "tolerance": tolerance}
+    return wanted
+
+
+def write_expected(path: Path, metrics_folder: Path, profile: str) -> None:
+    """Write the expected values of a run; a notebook without any isn't named."""
+    wanted = {notebook: metrics for notebook, metrics in expectations(metrics_folder, profile).items() if metrics}
+    replace_file(path, (json.dumps(wanted, indent=1, ensure_ascii=False) + "\n").encode())
+
+
 def compare_with_expected(expected_path: Path, metrics_folder: Path) -> list[dict[str, Any]]:
     """Compare a run's metrics with the expected ones.
 
@@ -97,7 +176,9 @@ def compare_with_expected(expected_path: Path, metrics_folder: Path) -> list[dic
     Fashion16Error : no expected values for this run
     """
     if not expected_path.is_file():
-        raise Fashion16Error(f"no expected values at {expected_path}; commit them from a run you trust")
+        raise Fashion16Error(
+            f"no expected values at {expected_path}; write them from a run you trust: python -m fashion16_lib expect"
+        )
     rows = []
     for notebook, wanted in json.loads(expected_path.read_text(encoding="utf-8")).items():
         path = metrics_folder / f"{notebook}.json"
@@ -116,3 +197,26 @@ def compare_with_expected(expected_path: Path, metrics_folder: Path) -> list[dic
                 }
             )
     return rows
+
+
+def comparison_table(rows: list[dict[str, Any]]) -> str:
+    """Return compare_with_expected's rows as a table for people, differences first, and how many agree."""
+    shown = [
+        {
+            "notebook": row["notebook"],
+            "metric": row["name"],
+            "expected": _number(row["expected"]),
+            "tolerance": f"{row['tolerance']:g}",
+            "found": "missing" if row["found"] is None else _number(row["found"]),
+            "agrees": "yes" if row["agrees"] else "NO",
+        }
+        for row in sorted(rows, key=lambda row: row["agrees"])
+    ]
+    align = ("left", "left", "right", "right", "right", "left")
+    table = pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True, colalign=align)
+    n_agree = sum(row["agrees"] for row in rows)
+    return f"{table}\n{n_agree} agree, {len(rows) - n_agree} differ"
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"

@@ -1,4 +1,4 @@
-"""How sure we are: intervals, paired comparisons, average precision, power laws and straight lines."""
+"""How sure we are: intervals, paired comparisons, power laws and straight lines."""
 
 from __future__ import annotations
 
@@ -56,12 +56,20 @@ def _bootstrap(values: np.ndarray, statistic: object, seed: int) -> Estimate:
     from scipy.stats import bootstrap
 
     values = np.asarray(values, np.float64)
+    if not len(values) or not np.isfinite(values).all():        # else NaN would go into the results unsaid
+        finite = int(np.isfinite(values).sum())
+        raise ValueError(f"an estimate needs finite numbers of at least one query, got {len(values)}, {finite} finite")
     found = float(statistic(values))  # type: ignore[operator]
-    if len(values) < 2 or np.ptp(values) == 0:                  # nothing to resample: SciPy would answer NaN
+    if len(values) < 2 or np.ptp(values) == 0:  # nothing to resample: SciPy would answer NaN
         return Estimate(found, found, found, len(values))
     interval = bootstrap(
-        (values,), statistic, n_resamples=N_RESAMPLES, confidence_level=CONFIDENCE, method="percentile",
-        rng=np.random.default_rng(seed), batch=100,
+        (values,),
+        statistic,
+        n_resamples=N_RESAMPLES,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+        batch=100,
     ).confidence_interval
     return Estimate(found, float(interval.low), float(interval.high), len(values))
 
@@ -70,6 +78,11 @@ def mean_and_range(values: np.ndarray) -> Estimate:
     """Return the mean of a few runs with their smallest and largest value: too few for an interval."""
     values = np.asarray(values, np.float64)
     return Estimate(float(values.mean()), float(values.min()), float(values.max()), len(values))
+
+
+def scaled(estimate: Estimate, factor: float) -> Estimate:
+    """Return an estimate in another unit: value and interval times a factor above 0."""
+    return Estimate(estimate.value * factor, estimate.low * factor, estimate.high * factor, estimate.n)
 
 
 # ---------------------------------------------------------------- two methods, the same queries
@@ -110,35 +123,6 @@ def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> float:
     return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
 
 
-# ---------------------------------------------------------------- rankings
-
-
-def average_precision(distances: np.ndarray, relevant: np.ndarray) -> float:
-    """Return the average precision of a ranking by distance; equal distances are one step, in no order.
-
-    scikit-learn's definition, AP = sum of (recall_i - recall_i-1) * precision_i over the distinct distances i, given
-    one weighted point a distance instead of one an item: the same number, and short codes have few distances.
-
-    Parameters
-    ----------
-    distances : (n,) whole numbers from 0
-    relevant : (n,) bool, at least one True
-    """
-    from sklearn.metrics import average_precision_score
-
-    relevant = np.asarray(relevant, bool)
-    if not relevant.any():
-        raise ValueError("average precision needs at least one relevant item, got none")
-    right = np.bincount(distances[relevant], minlength=int(distances.max()) + 1)
-    wrong = np.bincount(distances[~relevant], minlength=len(right))
-    steps = -np.arange(len(right))
-    return float(
-        average_precision_score(
-            np.repeat([1, 0], len(right)), np.tile(steps, 2), sample_weight=np.concatenate([right, wrong])
-        )
-    )
-
-
 # ---------------------------------------------------------------- fits
 
 
@@ -163,12 +147,14 @@ def straight_line(x: np.ndarray, y: np.ndarray) -> Line:
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if len(np.unique(x)) < 3:
         raise ValueError(f"a line with an interval needs at least 3 different x, got {len(np.unique(x))}")
-    fit = linregress(x, y)
     reach = student.ppf(0.5 + CONFIDENCE / 2, len(x) - 2)
 
     def estimate(value: float, error: float) -> Estimate:
         return Estimate(float(value), float(value - reach * error), float(value + reach * error), len(x))
 
+    if len(x) == len(y) and np.ptp(y) == 0:                     # no variance to explain: SciPy would answer NaN
+        return Line(estimate(y[0], 0), estimate(0, 0), 1.0)
+    fit = linregress(x, y)
     return Line(estimate(fit.intercept, fit.intercept_stderr), estimate(fit.slope, fit.stderr), float(fit.rvalue**2))
 
 
@@ -188,7 +174,7 @@ class PowerLaw:
 def power_law(x: np.ndarray, y: np.ndarray) -> PowerLaw:
     """Fit y = factor * x ** exponent: a straight line through the logarithms; x and y above 0."""
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    if (x <= 0).any() or (y <= 0).any():
-        raise ValueError("a power law needs x and y above 0")
+    if not ((x > 0).all() and (y > 0).all()):                   # NaN isn't above 0 either
+        raise ValueError(f"a power law needs x and y above 0, got down to {x.min()} and {y.min()}")
     line = straight_line(np.log(x), np.log(y))
     return PowerLaw(float(np.exp(line.intercept.value)), line.slope, line.r2)

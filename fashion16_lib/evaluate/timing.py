@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fashion16_lib.evaluate.statistics import Estimate, median_over_queries
+from fashion16_lib.data.class_folder import read_image
+from fashion16_lib.data.preprocess import to_vgg16_input
 from fashion16_lib.progress import progress
+from fashion16_lib.search.answer import Stages
+from fashion16_lib.search.hamming import hamming_distances, nearest
+from fashion16_lib.search.retrieval import DirectSearch
+from fashion16_lib.settings import N_HITS
 
 N_WARM_UP = 10
 
@@ -40,16 +46,55 @@ def time_interleaved(
     return pd.DataFrame(rows, columns=["query", "method", "time_ms"])
 
 
+def time_stages(model: DirectSearch, pictures: Sequence[Path], pixels: int, n_warm_up: int = N_WARM_UP) -> pd.DataFrame:
+    """Time each stage of single queries, from the picture's file to the hits.
+
+    Parameters
+    ----------
+    model : open, its extractor without a cache
+    pictures : files
+    pixels : of VGG-16's input; making it is timed on its own, and taken off the extractor's time
+
+    Returns
+    -------
+    one row a query, columns decode, preprocess, extract, classify, hash, search, read_result, and whole, in ms
+    """
+    rows = []
+    for number, path in enumerate(progress([*pictures[:n_warm_up], *pictures], "timing", unit="query")):
+        stages = Stages()
+        image = read_image(path)
+        stages.done("decode")
+        to_vgg16_input([image], pixels)
+        stages.done("preprocess")
+        time_ms = {**stages.time_ms, **model.answer(image).time_ms}
+        time_ms["extract"] = max(time_ms["extract"] - time_ms["preprocess"], 0.0)
+        if number >= n_warm_up:
+            rows.append({**time_ms, "whole": sum(time_ms.values())})
+    return pd.DataFrame(rows)
+
+
+def scan(codes: np.ndarray, k: int = N_HITS) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the search stage alone: a function that gives a query code's (bytes,) k nearest places among the codes."""
+    return lambda code: nearest(hamming_distances(code[None], codes)[0], k)
+
+
+def float_scan(features: np.ndarray, k: int = N_HITS) -> Callable[[np.ndarray], np.ndarray]:
+    """Return exact cosine search: a function that gives a query feature's (d,) k nearest places.
+
+    features : (n, d) float32 of length 1, so that the largest product is the smallest angle
+    """
+
+    def search(query: np.ndarray) -> np.ndarray:
+        products = features @ query
+        best = np.argpartition(-products, k)[:k]
+        return best[np.argsort(-products[best])]
+
+    return search
+
+
 def times_of(timed: pd.DataFrame, method: str) -> np.ndarray:
     """Return one method's times in milliseconds, by query, (q,) float64."""
     return timed[timed["method"] == method].sort_values("query")["time_ms"].to_numpy()
-
-
-def summarise(times_ms: np.ndarray) -> dict[str, Estimate | float]:
-    """Return p50 (with its bootstrap interval), p95 and mean of times in milliseconds."""
-    return {
-        "p50": median_over_queries(times_ms), "p95": float(np.percentile(times_ms, 95)), "mean": float(times_ms.mean()),
-    }
 
 
 def with_synthetic_copies(codes: np.ndarray, n_items: int, n_flipped: int = 8, seed: int = 0) -> np.ndarray:

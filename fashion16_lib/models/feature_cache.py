@@ -64,7 +64,8 @@ class CachedExtractor:
             places.setdefault(digests[row], []).append(row)
         keys = list(places)
         groups = range(0, len(keys), IMAGES_A_FILE)
-        for start in progress(groups, "VGG-16", unit="file") if len(groups) > 1 else groups:
+        task = f"features of {self.fingerprint.get('kind', 'the extractor')}"
+        for start in progress(groups, task, unit="file") if len(groups) > 1 else groups:
             group = keys[start: start + IMAGES_A_FILE]
             fresh = self.extractor.extract([images[places[key][0]] for key in group])
             self.n_computed += len(group)

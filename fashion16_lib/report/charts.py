@@ -7,12 +7,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from fashion16_lib.report.style import HATCHES, INK, LINES, MARKERS, OURS, PALETTE, PAPER_RED, headline, panels
+from fashion16_lib.report.style import (
+    HATCHES,
+    INK,
+    LINE_COLOURS,
+    LINES,
+    MARKERS,
+    OURS,
+    PALETTE,
+    PAPER_RED,
+    headline,
+    panels,
+)
 
 
-def training_curves(history: pd.DataFrame, title: str) -> Figure:
-    """Draw loss and accuracy per epoch, training and held-out tuning part (the paper's Fig 4 has 20 epochs)."""
+def training_curves(history: pd.DataFrame, title: str, marks: dict[str, float] | None = None) -> Figure:
+    """Draw loss and accuracy per epoch, training and held-out tuning part (the paper's Fig 4 has 20 epochs).
+
+    marks : named accuracies, dashed
+    """
     figure, axes = panels(1, 2, 9, 3.2)
     for axis, name in zip(axes[0], ("loss", "accuracy"), strict=True):
         axis.plot(history["epoch"], history[name], "o-", color=PALETTE[0], label="training")
@@ -20,6 +35,9 @@ def training_curves(history: pd.DataFrame, title: str) -> Figure:
         axis.set(xlabel="epoch", ylabel=name, xticks=history["epoch"])
     axes[0, 0].set_ylabel("loss (cross-entropy, nats)")
     axes[0, 1].set_ylabel("accuracy (share)")
+    for name, height in (marks or {}).items():
+        axes[0, 1].axhline(height, color=PAPER_RED, linestyle="--", linewidth=1)
+        axes[0, 1].text(history["epoch"].max(), height, name, color=PAPER_RED, fontsize=8, ha="right", va="bottom")
     axes[0, 0].legend(fontsize=8)
     headline(figure, title)
     return figure
@@ -155,7 +173,9 @@ def lines(
     for kind in kinds:
         part = table[table["kind"] == kind].sort_values("x")
         place = ours.index(kind) if kind in ours else 0
-        look: dict[str, Any] = {"color": PALETTE[place % 5], "marker": MARKERS[place % 5], "linestyle": LINES[place % 4]}
+        look: dict[str, Any] = {
+            "color": LINE_COLOURS[place % 5], "marker": MARKERS[place % 5], "linestyle": LINES[place % 4],
+        }
         if kind not in ours:
             look = {"color": PAPER_RED, "marker": "*", "linestyle": ":", "markersize": 10}
         axis.plot(part["x"], part["y"], label=kind, **look)
@@ -166,9 +186,52 @@ def lines(
         axis.text(1.01, height, name, color=PAPER_RED, fontsize=8, va="center", transform=axis.get_yaxis_transform())
     axis.set(xlabel=xlabel, ylabel=ylabel)
     if logx:
-        axis.set_xscale("log")
+        _log_scale(axis, "x", table["x"])
+    elif (table["x"] % 1 == 0).all():
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     if logy:
-        axis.set_yscale("log")
-    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 0.8 if marks else 1))
+        _log_scale(axis, "y", table["y"])
+    _legend_beside(axis, list((marks or {}).values()))
+    headline(figure, title)
+    return figure
+
+
+def _log_scale(axis: Any, which: str, values: pd.Series) -> None:
+    """Make an axis logarithmic, with plain numbers at 1, 2, 5, 10, ... or at 1, 10, ... where that would crowd."""
+    side = axis.xaxis if which == "x" else axis.yaxis
+    decades = np.log10(values.max() / values.min())
+    axis.set(**{f"{which}scale": "log"})
+    side.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.5 else (1,)))
+    side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:g}"))
+    side.set_minor_formatter(NullFormatter())
+
+
+def _legend_beside(axis: Any, marks: list[float]) -> None:
+    """Put the legend to the right of the axes, in the half where fewer named heights are."""
+    middle = axis.transData.inverted().transform(axis.transAxes.transform((0, 0.5)))[1]
+    above = sum(height > middle for height in marks)
+    corner, at = ("lower left", 0) if 2 * above > len(marks) else ("upper left", 1)
+    axis.legend(fontsize=8, loc=corner, bbox_to_anchor=(1.01, at))
+
+
+def tornado(table: pd.DataFrame, title: str, xlabel: str) -> Figure:
+    """Draw for each gap the change each choice makes, the widest gap on top; the default is the line at 0.
+
+    table : columns gap, choice, value, low, high
+    """
+    order = table.groupby("gap")["value"].agg(lambda values: values.abs().max()).sort_values(ascending=False).index
+    rows = [row for gap in order for row in table[table["gap"] == gap].to_dict("records")]
+    figure, axes = panels(1, 1, 8.6, 0.3 * len(rows) + 1.4)
+    axis = axes[0, 0]
+    colours = dict(zip(order, PALETTE * len(order), strict=False))
+    for place, row in enumerate(rows):
+        axis.barh(place, row["value"], color=colours[row["gap"]], edgecolor="white",
+                  hatch=HATCHES[list(order).index(row["gap"]) % len(HATCHES)])
+        axis.plot((row["low"], row["high"]), (place, place), color=INK, linewidth=1.4)
+    axis.axvline(0, color=INK, linewidth=1)
+    axis.set(yticks=range(len(rows)), xlabel=xlabel)
+    axis.set_yticklabels([f"{row['gap']}: {row['choice']}" for row in rows], fontsize=8)
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
     headline(figure, title)
     return figure

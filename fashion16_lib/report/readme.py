@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
+from fashion16_lib.evaluate.claims import CLAIMS
 from fashion16_lib.evaluate.records import read_metrics
+from fashion16_lib.evaluate.verdict import judge_all
 from fashion16_lib.files import replace_file
+from fashion16_lib.report.index import maker_of
+from fashion16_lib.report.verdicts import claims_markdown
 from fashion16_lib.settings import home
 
-START, END = "<!-- results: make readme -->", "<!-- /results -->"
+RESULTS = "<!-- results: make readme -->", "<!-- /results -->"
+CLAIMED = "<!-- claims: make readme -->", "<!-- /claims -->"
 ROWS = (        # metrics file, name, what it is in words
     ("02-train-classifier", "parameters", "parameters of Table 1's network"),
     ("02-train-classifier", "test_accuracy", "its accuracy on the 10,000 test images"),
@@ -36,44 +40,56 @@ def results_table(metrics_folder: Path) -> str:
     return "\n".join(lines)
 
 
-def with_results(readme: str, metrics_folder: Path) -> str:
-    """Return the README's text with its table of results made anew."""
-    table = f"{START}\n\n{results_table(metrics_folder)}\n\n{END}"
-    return re.sub(f"{re.escape(START)}.*?{re.escape(END)}", lambda _: table, readme, flags=re.DOTALL)
+def with_results(readme: str, results: Path) -> str:
+    """Return the README's text with its tables of results and of claims made anew from a run's results."""
+    findings = judge_all(CLAIMS, results / "metrics")
+    return _between(_between(readme, *RESULTS, results_table(results / "metrics")), *CLAIMED, claims_markdown(findings))
 
 
-def results_page(results: Path, notebooks: Path) -> str:
+def _between(text: str, start: str, end: str, table: str) -> str:
+    before, _, rest = text.partition(start)
+    return f"{before}{start}\n\n{table}\n\n{end}{rest.partition(end)[2]}"
+
+
+def results_page(quick: Path, notebooks: Path) -> str:
     """Return results/README.md: each file, the notebook that makes it, and what that notebook reads.
 
-    results : results/quick;   notebooks : the folder of the numbered notebooks
+    quick : results/quick; the runs beside it follow, but for smoke, which is for tests
+    notebooks : the folder of the numbered notebooks
     """
+    others = [run for run in sorted(quick.parent.iterdir()) if run != quick and not run.name.startswith("smoke")]
+    runs = [quick, *(run for run in others if (run / "metrics").is_dir())]
     lines = [
         "# results/",
         "",
         "One folder a run, named after its profile; `expected/` holds the numbers that reruns are compared with "
         "(`make verify`). Made by `make paper`; figures are ours and under the project's licence; this page by "
-        "`make readme`. Models and libraries (`.keras`, `.h5`) lie in `build/`, which isn't committed.",
-        "",
-        f"| file in {results.name}/ | as | notebook | reads |",
-        "|---|---|---|---|",
+        "`make readme`; `index.html` in a run's folder, which shows its figures and tables on one page, by "
+        "`make figures`. Models and libraries (`.keras`, `.h5`) lie in `build/`, which isn't committed.",
     ]
+    return "\n".join(lines + [line for run in runs for line in _files_of(run, notebooks)]) + "\n"
+
+
+def _files_of(run: Path, notebooks: Path) -> list[str]:
+    """Return a run's files as the lines of a Markdown table."""
+    lines = ["", f"| file in {run.name}/ | as | notebook | reads |", "|---|---|---|---|"]
     for kind in ("figures", "tables", "metrics"):
         endings: dict[str, list[str]] = {}
-        for path in sorted((results / kind).iterdir()):
+        for path in sorted((run / kind).glob("[!.]*")):
             endings.setdefault(path.stem, []).append(path.suffix[1:])
         for stem, kinds in endings.items():
-            maker = next(iter(sorted(notebooks.glob(f"{stem[:2]}-*.ipynb"))))
+            maker = maker_of(stem, notebooks)
             about = json.loads(maker.read_text(encoding="utf-8"))["metadata"]["fashion16"]
             inputs, forms = ", ".join(["Fashion-MNIST", *about["requires"], *about["reads"]]), ", ".join(kinds)
             link = f"[{maker.stem}](../notebooks/{maker.name})"
             lines.append(f"| {kind}/{stem} | {forms} | {link} | {inputs} |")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def update_readmes() -> list[Path]:
-    """Rewrite README.md's table and results/README.md from the quick profile's results."""
+    """Rewrite README.md's tables and results/README.md from the quick profile's results."""
     front, results = home() / "README.md", home() / "results"
-    text = with_results(front.read_text(encoding="utf-8"), results / "quick" / "metrics")
+    text = with_results(front.read_text(encoding="utf-8"), results / "quick")
     replace_file(front, text.encode())
     replace_file(results / "README.md", results_page(results / "quick", home() / "notebooks").encode())
     return [front, results / "README.md"]

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 
 INK, MUTED, PAPER_RED, OURS = "#222222", "#8a8a8a", "#b3372f", "#1f5fa8"
 PALETTE = ("#1f5fa8", "#d98c1f", "#2b8a57", "#b3372f", "#7a5ba6")  # dark to light enough to differ in grey
+LINE_COLOURS = (*(colour for colour in PALETTE if colour != PAPER_RED), "#4d4d4d")     # red is the paper's
 HATCHES = ("", "//", "..", "xx", "\\\\")
 LINES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v")
