@@ -172,7 +172,7 @@ def trade_off(
 
     rows = []
     for reading in readings:
-        places = _candidates(codes, query_codes, reading)
+        places = candidates_by(reading, codes, query_codes)
         found = hits_among_candidates(query_codes, codes, is_near, places.__getitem__, neighbors.shape[1])
         recall = mean_over_queries(found / neighbors.shape[1])
         rows.append({
@@ -183,7 +183,8 @@ def trade_off(
     return pd.DataFrame(rows)
 
 
-def _candidates(codes: np.ndarray, query_codes: np.ndarray, reading: Buckets | None) -> list[np.ndarray]:
+def candidates_by(reading: Buckets | None, codes: np.ndarray, query_codes: np.ndarray) -> list[np.ndarray]:
+    """Return the places of the codes that each query code is compared with, ascending; None is the full scan."""
     if reading is None:
         return [np.arange(len(codes))] * len(query_codes)
     tables = BucketTables(codes, reading)

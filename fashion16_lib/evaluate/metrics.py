@@ -135,7 +135,8 @@ def hits_among_candidates(
 
     Parameters
     ----------
-    relevant, candidates : give the (n,) bool of a query's number: which items are relevant, which are searched
+    relevant : gives, for a query's number, which items are relevant, (n,) bool
+    candidates : gives which items are searched, as (n,) bool or as places
     """
     hits = np.empty(len(query_codes))
     for number, code in enumerate(query_codes):

@@ -8,15 +8,14 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import pandas as pd
 
+from fashion16_lib.evaluate.code_quality import Labelled, candidates_by
 from fashion16_lib.evaluate.metrics import hits_among_candidates
 from fashion16_lib.evaluate.routing import Mask, same_class
 from fashion16_lib.evaluate.statistics import Estimate, paired_difference
-from fashion16_lib.search.buckets import Buckets, BucketTables
+from fashion16_lib.search.buckets import Buckets
 from fashion16_lib.search.hamming import hamming_distances, nearest
 from fashion16_lib.search.hyperplanes import RandomHyperplanes
 from fashion16_lib.settings import N_HITS
-
-Labelled = tuple[np.ndarray, np.ndarray]  # features (n, d) and labels (n,)
 
 
 @dataclass(frozen=True)
@@ -37,15 +36,8 @@ def precision_with(choices: Choices, gallery: Labelled, queries: Labelled, k: in
     relevant = same_class(queries[1], gallery[1])
     if not choices.ties_by_chance:
         return _precision_in_order(query_codes, codes, relevant, k)
-    tables = BucketTables(codes, choices.buckets) if choices.buckets else None
-
-    def candidates(query: int) -> np.ndarray:
-        seen = np.full(len(codes), tables is None)
-        if tables is not None:
-            seen[tables.candidates(query_codes[query])] = True
-        return seen
-
-    return hits_among_candidates(query_codes, codes, relevant, candidates, k) / k
+    places = candidates_by(choices.buckets, codes, query_codes)
+    return hits_among_candidates(query_codes, codes, relevant, places.__getitem__, k) / k
 
 
 def _precision_in_order(query_codes: np.ndarray, codes: np.ndarray, relevant: Mask, k: int) -> np.ndarray:
