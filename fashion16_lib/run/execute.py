@@ -22,6 +22,8 @@ from .monitor import Monitor
 from .notebook import Notebook, load_node
 from .stamps import artefact_path, executed_path
 
+KERNEL_NEVER_STARTED = "Kernel died before replying to kernel_info"    # jupyter_client's words
+
 
 class NotebookFailed(Exception):
     """Say why a notebook failed, and at which cell if one was at work."""
@@ -119,14 +121,20 @@ class _StrictEngine(NBClientEngine):
             if any(item["source"] == "ask_exit" for item in execute_reply["content"].get("payload", [])):
                 raise NotebookFailed("exit() or quit() ended the kernel; a notebook ends with its last cell", monitor)
 
-        client = PapermillNotebookClient(
-            nb_man, km=_OwnKernel(), timeout=timeout_s, startup_timeout=120, iopub_timeout=timeout_s,
-            force_raise_errors=True, skip_cells_with_tag="", on_cell_start=monitor.cell, on_cell_executed=refuse_exit,
-            log=logging.getLogger("papermill"),
-        )
         options = {"cwd": str(folder), "env": _kernel_environment(monitor.state_file), "cleanup_kc": True}
-        with log.open("w", encoding="utf-8") as own_words:          # what ipykernel and C libraries say, not the cells
-            client.execute(**options, stdout=own_words, stderr=own_words)
+        for tries_left in (2, 1, 0):
+            client = PapermillNotebookClient(
+                nb_man, km=_OwnKernel(), timeout=timeout_s, startup_timeout=120, iopub_timeout=timeout_s,
+                force_raise_errors=True, skip_cells_with_tag="", on_cell_start=monitor.cell,
+                on_cell_executed=refuse_exit, log=logging.getLogger("papermill"),
+            )
+            try:
+                with log.open("w", encoding="utf-8") as own_words:  # what ipykernel and C libraries say, not the cells
+                    return client.execute(**options, stdout=own_words, stderr=own_words)
+            except RuntimeError as error:
+                # Ports are picked before the kernel takes them; another program may have been faster.
+                if KERNEL_NEVER_STARTED not in str(error) or not tries_left:
+                    raise
 
 
 papermill_engines.register("fashion16", _StrictEngine)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.connect import LocalPortCache
 
 from fashion16_lib.run import RunSummary, run_book, run_notebooks
 from fashion16_lib.settings import home
@@ -129,6 +131,28 @@ def test_f35_dead_kernel_is_a_failure(book, source, capsys):
     write(book, "01-a", "1", source)
     assert_failed(book, run(book), "kernel died")
     assert f"cell 3: the kernel died; often the machine was out of memory\n    {source}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("n_taken", [1, 12])
+def test_f35_a_port_taken_by_another_program_is_tried_again(book, n_taken, monkeypatch):
+    write(book, "01-a", "print('ran')")
+    pick, taken = LocalPortCache.find_available_port, []
+
+    with socket.socket() as other_program:
+        other_program.bind(("127.0.0.1", 0))
+        other_program.listen()
+
+        def picked(cache, ip):
+            taken.append(other_program.getsockname()[1] if len(taken) < n_taken else pick(cache, ip))
+            return taken[-1]
+
+        monkeypatch.setattr(LocalPortCache, "find_available_port", picked)
+        outcome = run(book)
+    if n_taken == 1:
+        assert outcome.exit_code == 0 and len(taken) == 10         # five ports a kernel
+    else:
+        assert len(taken) == 15
+        assert_failed(book, outcome, "before replying")
 
 
 def child(folder: Path, project: Path | None = None, **options) -> subprocess.Popen:
