@@ -42,7 +42,7 @@ figures: paper   ## show every figure and table of PROFILE on one page, results/
 test: data   ## check code, notebooks and results
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m mypy
-	@.venv/bin/python -m pytest -n 2 --dist loadfile
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 verify: data   ## rerun PROFILE from nothing in build/verify and compare its numbers with results/expected
 	@rm -rf build/verify

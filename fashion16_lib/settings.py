@@ -165,6 +165,10 @@ PARAMETERS = {
     "BITS_PER_TABLE": _whole(4, 16),
     "N_PAIRS": _whole(1_000, 1_000_000),
     "POOLING": _one_of("flat", "average", "max"),
+    "LAYER": _one_of("profile", *VGG16_LAYERS),
+    "PIXELS": Parameter(
+        "0 or a whole number from 32 to 1024", lambda value: type(value) is int and (value == 0 or 32 <= value <= 1024)
+    ),
     "N_ROTATIONS": _whole(1, 500),
 }
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from fashion16_lib.evaluate.statistics import Estimate, mean_over_queries, straight_line
 from fashion16_lib.search.hamming import hamming_distances
+from fashion16_lib.search.hyperplanes import RandomHyperplanes
 
 PAIRS_AT_ONCE = 4096
 
@@ -25,6 +26,22 @@ def draw_pairs(n_items: int, n_pairs: int, seed: int) -> tuple[np.ndarray, np.nd
     rng = np.random.default_rng(seed)
     left = rng.integers(n_items, size=n_pairs)
     return left, (left + rng.integers(1, n_items, size=n_pairs)) % n_items
+
+
+def angles_and_differing_bits(
+    features: np.ndarray, hasher: RandomHyperplanes, n_pairs: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the angle (radians) of random pairs, as the planes see them, and their share of differing bits.
+
+    features : (n, d); pairs are drawn with the seed;   hasher : fitted, its mean is removed first
+    """
+    from sklearn.preprocessing import normalize
+
+    assert hasher.mean is not None
+    left, right = draw_pairs(len(features), n_pairs, seed)
+    unit, codes = normalize(features - hasher.mean), hasher.encode(features)
+    cosine = np.einsum("ij,ij->i", unit[left], unit[right])
+    return np.arccos(np.clip(cosine, -1, 1)), _share(codes[left] ^ codes[right])
 
 
 def all_angles(features: np.ndarray) -> np.ndarray:

@@ -131,7 +131,8 @@ CLAIMS = (
           ORDERING, "equal arms", TIME, "float_over_code_scan_time",
           above(1), "the interval of the ratio lies above 1", "with as many bits as equal precision needs"),
     Claim("hash-small", "24d", "2.1.3", "hashing needs less storage at equal precision", "no number",
-          ORDERING, "equal arms", TIME, "float_over_code_bytes", above(1), "the ratio lies above 1",
+          ORDERING, "equal arms", TIME, "float_over_code_bytes_for_equal_precision",
+          above(1), "the ratio lies above 1",
           "float32 features against codes of as many bits as needed"),
     # ---------------------------------------------------------------- 2.2: comparisons
     Claim("sift-point", "20", "Table 3", "SIFT reaches .8940", ".8940", POINT, "", SIFT, "sift_accuracy",

@@ -112,14 +112,12 @@ def cosine_precision(
     k: int,
 ) -> np.ndarray:
     """Return each query's precision at k by exact cosine distance between features: the ceiling for codes."""
-    gallery = _unit_rows(gallery_features)
+    from sklearn.preprocessing import normalize
+
+    gallery = normalize(gallery_features)
     return precision_of_each_query(
-        lambda rows: -(_unit_rows(query_features[rows]) @ gallery.T), query_labels, gallery_labels, k
+        lambda rows: -(normalize(query_features[rows]) @ gallery.T), query_labels, gallery_labels, k
     )
-
-
-def _unit_rows(features: np.ndarray) -> np.ndarray:
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
 def hits_among_candidates(

@@ -111,13 +111,14 @@ TOLERANCES = {              # part of the name: at smoke, at quick and full
     "": (0.04, 0.02),
 }
 ARITHMETIC, ROUNDING = ("paper_", "table_2_", "table_3_", "table_4_"), 1e-4   # on printed numbers: the same everywhere
+NEAR_TIE = "for_equal_precision"     # where two numbers of bits do almost equally well, the last digits choose
 OF_THE_MACHINE = {          # words of names whose numbers are times, or are made of times
     "time", "times", "ms", "seconds", "latency", "faster", "slower", "saved", "speedup", "linearity", "crossover",
 }
 
 
 def tolerance_of(record: dict[str, Any], profile: str) -> float | None:
-    """Return how far a rerun's number may be from this one; None for a time, which the machine decides.
+    """Return how far a rerun's number may be from this one; None for a time or a near tie: the machine decides.
 
     Counts are exact. A share's tolerance is absolute; that of a number above 1 is relative, that of a percentage a
     hundred times a share's. A ratio of times must say so in its name, by one of the words of OF_THE_MACHINE.
@@ -125,7 +126,7 @@ def tolerance_of(record: dict[str, Any], profile: str) -> float | None:
     name, unit, value = record["name"], record["unit"], record["value"]
     if name.startswith(ARITHMETIC):
         return ROUNDING
-    if unit in ("ms", "us", "s") or OF_THE_MACHINE & set(name.split("_")):
+    if NEAR_TIE in name or unit in ("ms", "us", "s") or OF_THE_MACHINE & set(name.split("_")):
         return None
     if unit == "count":
         return 0

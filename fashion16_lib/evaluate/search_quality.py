@@ -114,23 +114,3 @@ def _hits(code: np.ndarray, codes: np.ndarray, tables: BucketTables | None, k: i
     """Return how many codes were compared, and the places of the k nearest among them."""
     places = tables.candidates(code) if tables else np.arange(len(codes))
     return len(places), places[nearest(hamming_distances(code[None], codes[places])[0], k)]
-
-
-def angles_and_differing_bits(
-    features: np.ndarray, hasher: RandomHyperplanes, n_pairs: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the angle (radians) of random pairs, as the planes see them, and their share of differing bits.
-
-    features : (n, d); pairs are drawn with the seed;   hasher : fitted, its mean is removed first
-    """
-    rng = np.random.default_rng(seed)
-    left, right = rng.integers(len(features), size=(2, n_pairs))
-    left, right = left[left != right], right[left != right]
-    assert hasher.mean is not None
-    moved = features - hasher.mean
-    cosine = np.einsum("ij,ij->i", moved[left], moved[right]) / (
-        np.linalg.norm(moved[left], axis=1) * np.linalg.norm(moved[right], axis=1)
-    )
-    codes = hasher.encode(features)
-    differing = np.bitwise_count(codes[left] ^ codes[right]).sum(axis=1) / hasher.n_bits
-    return np.arccos(np.clip(cosine, -1, 1)), differing

@@ -134,10 +134,6 @@ class Line:
     slope: Estimate
     r2: float
 
-    def at(self, x: np.ndarray | float) -> np.ndarray | float:
-        """Return the line's height at x."""
-        return self.intercept.value + self.slope.value * x
-
 
 def straight_line(x: np.ndarray, y: np.ndarray) -> Line:
     """Fit y = intercept + slope * x by least squares; needs at least three different x."""

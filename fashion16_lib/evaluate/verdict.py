@@ -36,14 +36,9 @@ def above(threshold: float, agreed: str = TREND) -> Rule:
 
     def judge(record: Record) -> str:
         low, high = _interval(record)
-        return _beyond(low - threshold, high - threshold, agreed)
+        return agreed if low > threshold + ROUNDING else CONTRADICTED if high < threshold - ROUNDING else NOT_TESTABLE
 
     return judge
-
-
-def _beyond(least: float, most: float, agreed: str) -> str:
-    """Judge an interval of the distance by which a threshold is passed."""
-    return agreed if least > ROUNDING else CONTRADICTED if most < -ROUNDING else NOT_TESTABLE
 
 
 def _interval(record: Record) -> tuple[float, float]:
@@ -54,9 +49,11 @@ def _interval(record: Record) -> tuple[float, float]:
 def below(threshold: float, agreed: str = TREND) -> Rule:
     """Return the rule `above` the other way round."""
 
+    rule = above(-threshold, agreed)
+
     def judge(record: Record) -> str:
         low, high = _interval(record)
-        return _beyond(threshold - high, threshold - low, agreed)
+        return rule({"value": -record["value"], "low": -high, "high": -low})
 
     return judge
 
@@ -116,6 +113,7 @@ class Finding:
     section: str
     claim: str
     paper: str
+    metric: str
     ours: float | None
     low: float | None
     high: float | None
@@ -137,12 +135,13 @@ def judge(claim: Claim, metrics: dict[str, Record]) -> Finding:
     if record is None:
         missing = "" if not claim.source else " (not run at this profile)"
         nothing = (None,) * 4
-        return Finding(claim.id, claim.section, claim.claim, claim.paper, *nothing, "", None, *common, NOT_TESTABLE,
-                       claim.reason + missing, None)
+        return Finding(claim.id, claim.section, claim.claim, claim.paper, claim.metric, *nothing, "", None, *common,
+                       NOT_TESTABLE, claim.reason + missing, None)
     difference = None if claim.number is None else record["value"] - claim.number
     return Finding(
-        claim.id, claim.section, claim.claim, claim.paper, record["value"], record["low"], record["high"], record["n"],
-        record["unit"], difference, *common, claim.rule(record), claim.reason, f"metrics/{claim.source}.json",
+        claim.id, claim.section, claim.claim, claim.paper, claim.metric, record["value"], record["low"],
+        record["high"], record["n"], record["unit"], difference, *common, claim.rule(record), claim.reason,
+        f"metrics/{claim.source}.json",
     )
 
 

@@ -1,1 +1,1 @@
-"""Hand-made features beside the networks: what Table 3 compares VGG-16 with."""
+"""Features beside the networks: hand-made ones, which Table 3 compares with VGG-16, and principal components."""

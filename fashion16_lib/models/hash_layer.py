@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from fashion16_lib.features.components import principal_components
 from fashion16_lib.progress import progress
 
 # Chosen on the tuning part at quick, by mAP at 12 and 48 bits: .92 and .92 as it is; .81 and .82 without the hidden
@@ -98,12 +99,7 @@ def _scaled_axes(features: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarra
     The root lies between leaving the spread as it is and making all components equally wide: on the tuning part it was
     better than either.
     """
-    from sklearn.decomposition import PCA
-    from threadpoolctl import threadpool_limits
-
-    n_components = min(N_COMPONENTS, len(features) - 1, features.shape[1])
-    with threadpool_limits(1, user_api="blas"):                     # the same axes on any number of cores
-        found = PCA(n_components, svd_solver="randomized", random_state=seed).fit(features)
+    found = principal_components(features, N_COMPONENTS, seed)
     deviations = np.sqrt(found.explained_variance_.astype(np.float64))
     widest = deviations[0] or 1.0                                   # 0 where all vectors are equal
     scales = np.sqrt(np.maximum(deviations, 1e-6 * widest) * widest)

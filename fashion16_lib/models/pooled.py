@@ -79,11 +79,6 @@ class SeveralLayers(Vgg16Extractor):
             "kind": self.kind, "layers": list(layers), "pixels": self.pixels, "weights_sha256": WEIGHTS_SHA256,
         }
 
-    @classmethod
-    def from_fingerprint(cls, fingerprint: dict[str, Any]) -> SeveralLayers:
-        """Return the extractor that a fingerprint describes."""
-        return cls(fingerprint["layers"], fingerprint["pixels"])
-
 
 class PooledLayer:
     """Turn images into one layer's output, pooled: an extractor like any other.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fashion16_lib.features.components import principal_components
 from fashion16_lib.settings import Fashion16Error
 
 N_COMPONENTS = 256  # the features are reduced before fitting; folded into one (classes, d) layer afterwards
@@ -53,7 +54,6 @@ class SoftmaxHead:
         features : (n, d) float32, of the training part only
         labels : (n,) indices into class_names; at least two classes
         """
-        from sklearn.decomposition import PCA
         from sklearn.linear_model import LogisticRegression
         from threadpoolctl import threadpool_limits
 
@@ -62,9 +62,8 @@ class SoftmaxHead:
             raise ValueError(
                 f"a classifier needs images of at least two classes, got {len(present)}; add another class"
             )
-        n_components = min(N_COMPONENTS, len(features) - 1, features.shape[1])
+        reducer = principal_components(features, N_COMPONENTS, seed)
         with threadpool_limits(1, user_api="blas"):  # the same head on any number of cores
-            reducer = PCA(n_components, svd_solver="randomized", random_state=seed).fit(features)
             reduced = reducer.transform(features)
             scale = reduced[:, 0].std() or 1.0
             model = LogisticRegression(C=STRENGTH, max_iter=300).fit(reduced / scale, labels)

@@ -55,8 +55,8 @@ def claims_markdown(findings: list[Finding]) -> str:
     """Return the README's table of claims as Markdown."""
     lines = ["| section | claim | paper | ours (95 % interval) | verdict | why |", "|---|---|---|---|---|---|"]
     for finding in findings:
-        cells = (finding.section, finding.claim, finding.paper, number_in_words(finding), f"**{finding.verdict}**",
-                 finding.reason)
+        ours = "" if finding.ours is None else f"{finding.metric.replace('_', ' ')}: {number_in_words(finding)}"
+        cells = (finding.section, finding.claim, finding.paper, ours, f"**{finding.verdict}**", finding.reason)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
 

@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from fashion16_lib.features.components import principal_components
 from fashion16_lib.search.hyperplanes import CHUNK_ROWS, check_features
 
 
@@ -41,9 +42,6 @@ class PcaSign:
         ------
         ValueError : more bits than numbers in a vector, or not more vectors than bits
         """
-        from sklearn.decomposition import PCA
-        from threadpoolctl import threadpool_limits
-
         features = check_features(features)
         most = min(len(features) - 1, features.shape[1])
         if self.n_bits > most:
@@ -51,8 +49,7 @@ class PcaSign:
                 f"{len(features)} vectors of {features.shape[1]} numbers have {max(most, 0)} principal axes, got "
                 f"n_bits {self.n_bits}; use fewer bits or more vectors"
             )
-        with threadpool_limits(1, user_api="blas"):                 # the same axes on any number of cores
-            found = PCA(self.n_bits, svd_solver="randomized", random_state=self.seed).fit(features)
+        found = principal_components(features, self.n_bits, self.seed)
         self.mean, self.planes = found.mean_.astype(np.float64), found.components_.astype(np.float64)
         return self
 
