@@ -45,7 +45,7 @@ PAGE = """<!DOCTYPE html>
 <p>Every number shown lies in the CSV linked below it. <code>make figures PROFILE={run}</code> makes this page.</p>
 <nav><ul>
 {contents}
-</ul></nav>
+</ul>{missing}</nav>
 {chapters}</body>
 </html>
 """
@@ -79,7 +79,10 @@ def index_page(results: Path, notebooks: Path) -> str:
     titles = {notebook: notebook_title(notebook) for notebook in sorted(chapters)}
     contents = "\n".join(f'<li><a href="#{_url(each.stem)}">{escape(title)}</a></li>' for each, title in titles.items())
     parts = [_chapter(notebook, title, chapters[notebook], results) for notebook, title in titles.items()]
-    return PAGE.format(run=escape(results.name), style=STYLE, contents=contents, chapters="".join(parts))
+    left = ", ".join(escape(path.stem) for path in not_run(results, notebooks))
+    missing = f"\n<p>Not run at this profile: {left}.</p>\n" if left else ""
+    page = {"run": escape(results.name), "style": STYLE, "contents": contents, "missing": missing}
+    return PAGE.format(**page, chapters="".join(parts))
 
 
 def maker_of(stem: str, notebooks: Path) -> Path:
@@ -88,6 +91,12 @@ def maker_of(stem: str, notebooks: Path) -> Path:
     if not found:
         raise Fashion16Error(f"{stem} must begin with the number of a notebook in {notebooks}; rename or delete it")
     return found[0]
+
+
+def not_run(results: Path, notebooks: Path) -> list[Path]:
+    """Return the notebooks that left nothing in a run's folder."""
+    made = {path.name[:2] for kind in (*FORMATS, "metrics") for path in (results / kind).glob("[!.]*")}
+    return [path for path in sorted(notebooks.glob("[0-9][0-9]-*.ipynb")) if path.name[:2] not in made]
 
 
 def notebook_title(path: Path) -> str:

@@ -9,15 +9,17 @@ from fashion16_lib.evaluate.claims import CLAIMS
 from fashion16_lib.evaluate.records import read_metrics
 from fashion16_lib.evaluate.verdict import judge_all
 from fashion16_lib.files import replace_file
-from fashion16_lib.report.index import maker_of
+from fashion16_lib.report.index import maker_of, not_run
 from fashion16_lib.report.verdicts import claims_markdown
 from fashion16_lib.settings import home
 
 RESULTS = "<!-- results: make readme -->", "<!-- /results -->"
 CLAIMED = "<!-- claims: make readme -->", "<!-- /claims -->"
-ROWS = (        # metrics file, name, what it is in words
+ROWS = (        # metrics file (of quick, or of the run before the slash), name, what it is in words
     ("02-train-classifier", "parameters", "parameters of Table 1's network"),
     ("02-train-classifier", "test_accuracy", "its accuracy on the 10,000 test images"),
+    ("full/10-classify-precisely", "test_accuracy", "the same after the paper's 20 epochs (profile `full`)"),
+    ("full/10-classify-precisely", "best_epoch", "its best epoch of those 20, on the tuning images"),
     ("05-search-by-image", "decider_accuracy", "accuracy of the softmax head, the default decider"),
     ("05-search-by-image", "table_1_accuracy", "accuracy of Table 1's network on the same queries"),
     ("05-search-by-image", "exact_cosine_precision_at_20", "P@20, direct, exact cosine (no hash)"),
@@ -29,12 +31,16 @@ ROWS = (        # metrics file, name, what it is in words
 )
 
 
-def results_table(metrics_folder: Path) -> str:
-    """Return the README's table of results as Markdown."""
+def results_table(quick: Path) -> str:
+    """Return the README's table of results as Markdown, without rows of a run that isn't there."""
     lines = ["| what | value | 95 % interval | n |", "|---|---|---|---|"]
-    for notebook, name, words in ROWS:
-        record = read_metrics(metrics_folder / f"{notebook}.json")[name]
-        value = f"{record['value']:,}" if record["unit"] == "count" else f"{record['value']:.3f}"
+    for place, name, words in ROWS:
+        run, _, notebook = place.rpartition("/")
+        path = (quick.parent / run if run else quick) / "metrics" / f"{notebook}.json"
+        if run and not path.is_file():
+            continue
+        record = read_metrics(path)[name]
+        value = f"{record['value']:,}" if isinstance(record["value"], int) else f"{record['value']:.3f}"
         interval = "" if record["low"] is None else f"{record['low']:.3f} to {record['high']:.3f}"
         lines.append(f"| {words} | {value} | {interval} | {'' if record['n'] is None else format(record['n'], ',')} |")
     return "\n".join(lines)
@@ -43,7 +49,7 @@ def results_table(metrics_folder: Path) -> str:
 def with_results(readme: str, results: Path) -> str:
     """Return the README's text with its tables of results and of claims made anew from a run's results."""
     findings = judge_all(CLAIMS, results / "metrics")
-    return _between(_between(readme, *RESULTS, results_table(results / "metrics")), *CLAIMED, claims_markdown(findings))
+    return _between(_between(readme, *RESULTS, results_table(results)), *CLAIMED, claims_markdown(findings))
 
 
 def _between(text: str, start: str, end: str, table: str) -> str:
@@ -83,7 +89,8 @@ def _files_of(run: Path, notebooks: Path) -> list[str]:
             inputs, forms = ", ".join(["Fashion-MNIST", *about["requires"], *about["reads"]]), ", ".join(kinds)
             link = f"[{maker.stem}](../notebooks/{maker.name})"
             lines.append(f"| {kind}/{stem} | {forms} | {link} | {inputs} |")
-    return lines
+    missing = ", ".join(path.stem for path in not_run(run, notebooks))
+    return [*lines, "", f"Not run at {run.name}: {missing}."] if missing else lines
 
 
 def update_readmes() -> list[Path]:
