@@ -180,7 +180,7 @@ def test_nothing_expected_is_a_table_without_rows():
         ("microseconds_per_image", 900.0, None, None),
         ("query_time_ms_p50", 20.0, None, None),
         ("search_gap_ms_per_million", 3.0, None, None),
-        ("float_over_code_scan_time", 4.0, None, None),  # ratios of times and what is fitted to them
+        ("exact_search_over_hash_and_scan_time", 4.0, None, None),  # ratios of times and what is fitted to them
         ("in_class_faster_percent", 12.0, None, None),
         ("saved_percent", 4.5, None, None),
         ("crossover_n_codes", 48_111.5, None, None),

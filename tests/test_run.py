@@ -262,6 +262,8 @@ def test_seconds_left_is_scaled_by_the_speed_seen():
     expected = {"01": 10.0, "02": 20.0, "03": None, "04": 30.0}
     assert seconds_left(expected, {}) == pytest.approx(10 + 20 + 20 + 30)
     assert seconds_left(expected, {"01": 30.0}, "02", 15.0) == pytest.approx((60 - 15) + 60 + 90)
+    seen_before = {"01": 10.0, "02": 900.0, "03": 5.0}                # 02 trained anew, 03's time was unknown
+    assert seconds_left({**expected, "03": 5.0}, seen_before) == pytest.approx(30)
     assert seconds_left(expected, {"01": None}, "02", 100.0) == pytest.approx(0 + 20 + 30)
     assert seconds_left(expected, dict.fromkeys(expected, 1.0)) == 0
     assert seconds_left({"01": None}, {}) is None
@@ -333,6 +335,10 @@ def test_published_notebook_is_clean_stable_and_still_up_to_date(book):
     assert publish("smoke", notebooks_folder=book) == [path]
     assert path.read_text(encoding="utf-8") == text
     assert statuses(book) == ["up to date"]
+    published.metadata.papermill.duration = 900.0               # what a first run took, with nothing cached
+    nbformat.write(published, path)
+    publish("smoke", notebooks_folder=book)
+    assert nbformat.read(path, 4).metadata.papermill.duration == 900
 
 
 def test_publish_refuses_stderr_stale_and_nothing(book):

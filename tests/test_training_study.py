@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss
 
 from fashion16_lib.data.changes import flip, shift
 from fashion16_lib.evaluate import errata, paper
@@ -15,6 +16,7 @@ from fashion16_lib.evaluate.training_study import (
     early_and_late_fall,
     epochs_for,
     law_of_error,
+    loss_at_rest,
     nested_part,
     overfitting,
     train_parts,
@@ -55,6 +57,16 @@ def test_early_and_late_fall_add_up_to_the_whole():
     early, late = early_and_late_fall([1.0, 0.6, 0.5, 0.45])
     assert early == pytest.approx(np.log(10) - 0.6) and late == pytest.approx(0.6 - 0.45)
     assert early_and_late_fall([np.log(10)] * 6) == pytest.approx((0, 0))
+
+
+def test_the_loss_at_rest_is_scikit_learns(photos):
+    class Guess:
+        def predict_proba(self, images):
+            return np.random.default_rng(3).dirichlet(np.ones(10), len(images))
+
+    told = Guess().predict_proba(photos.tuning.images)
+    expected = log_loss(photos.tuning.labels, told, labels=range(10))
+    assert loss_at_rest(Guess(), photos.tuning) == pytest.approx(expected)
 
 
 def test_overfitting_is_training_minus_tuning_accuracy(photos):

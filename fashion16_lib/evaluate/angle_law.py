@@ -31,7 +31,7 @@ def draw_pairs(n_items: int, n_pairs: int, seed: int) -> tuple[np.ndarray, np.nd
 def angles_and_differing_bits(
     features: np.ndarray, hasher: RandomHyperplanes, n_pairs: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the angle (radians) of random pairs, as the planes see them, and their share of differing bits.
+    """Return the angles of random pairs as shares of pi, as the planes see them, and their codes, XORed (p, bytes).
 
     features : (n, d); pairs are drawn with the seed;   hasher : fitted, its mean is removed first
     """
@@ -41,7 +41,7 @@ def angles_and_differing_bits(
     left, right = draw_pairs(len(features), n_pairs, seed)
     unit, codes = normalize(features - hasher.mean), hasher.encode(features)
     cosine = np.einsum("ij,ij->i", unit[left], unit[right])
-    return np.arccos(np.clip(cosine, -1, 1)), _share(codes[left] ^ codes[right])
+    return np.arccos(np.clip(cosine, -1, 1)) / np.pi, codes[left] ^ codes[right]
 
 
 def all_angles(features: np.ndarray) -> np.ndarray:
@@ -74,7 +74,7 @@ def law_by_angle(angles: np.ndarray, differing: np.ndarray, n_bins: int = 12) ->
         angle = angles[part].astype(np.float64)
         parted = sum(bits.sum(axis=0) for _, bits in _bits_of(differing[part])) / len(part)         # (n_bits,)
         found = mean_over_queries(parted)
-        error = _share(differing[part]) - angle
+        error = share_of_bits(differing[part]) - angle
         rows.append((angle.mean(), found.value, found.low, found.high, found.low <= angle.mean() <= found.high,
                      np.sqrt((error**2).mean()), np.sqrt((angle * (1 - angle)).mean() / n_bits)))
     columns = ["angle", "differing", "low", "high", "inside", "spread", "expected_spread"]
@@ -100,7 +100,7 @@ def slopes_of_shuffled_codes(
     slopes = []
     for _ in range(n_shuffles):
         dealt = codes[rng.permutation(len(codes))]
-        slopes.append(straight_line(angles, _share(dealt[pairs[0]] ^ dealt[pairs[1]])).slope.value)
+        slopes.append(straight_line(angles, share_of_bits(dealt[pairs[0]] ^ dealt[pairs[1]])).slope.value)
     return np.array(slopes)
 
 
@@ -111,7 +111,8 @@ def _bits_of(differing: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         yield rows, np.unpackbits(differing[rows], axis=1).astype(np.float32)
 
 
-def _share(differing: np.ndarray) -> np.ndarray:
+def share_of_bits(differing: np.ndarray) -> np.ndarray:
+    """Return the share of ones in XORed codes (p, bytes) uint8, (p,): of the bits that differ."""
     return np.bitwise_count(differing).sum(axis=1) / (8 * differing.shape[1])
 
 

@@ -23,6 +23,7 @@ UNITS = {       # part of a metric's name -> its unit; the first that fits
     "_ms": "ms",
     "microseconds": "us",
     "seconds": "s",
+    "_loss": "nats",
     "parameters": "count",
     "_n_": "count",
 }
@@ -33,6 +34,13 @@ def unit_of(name: str) -> str:
     if name.endswith("_percent"):               # not "looked_at_for_95_percent_of_scan"
         return "%"
     return next((unit for part, unit in UNITS.items() if part in f"_{name}"), "1")
+
+
+def in_words(number: float | None) -> str:
+    """Return a number as tables print it: whole ones whole, large ones without decimals; "" for none."""
+    if number is None or number != number:
+        return ""
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
 
 
 def metric(name: str, value: Value) -> dict[str, Any]:

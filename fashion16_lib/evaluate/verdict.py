@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from fashion16_lib.evaluate.records import read_metrics
+from fashion16_lib.evaluate.records import in_words, read_metrics
 
 REPRODUCED, TREND, CONTRADICTED, NOT_TESTABLE = "reproduced", "trend only", "contradicted", "not testable"
 VERDICTS = (REPRODUCED, TREND, CONTRADICTED, NOT_TESTABLE)
@@ -138,9 +138,12 @@ def judge(claim: Claim, metrics: dict[str, Record]) -> Finding:
         return Finding(claim.id, claim.section, claim.claim, claim.paper, claim.metric, *nothing, "", None, *common,
                        NOT_TESTABLE, claim.reason + missing, None)
     difference = None if claim.number is None else record["value"] - claim.number
+    verdict = claim.rule(record)
+    open_still = verdict == NOT_TESTABLE and claim.rule is not shown
+    undecided = "undecided, the interval holds the threshold; " if open_still else ""
     return Finding(
         claim.id, claim.section, claim.claim, claim.paper, claim.metric, record["value"], record["low"],
-        record["high"], record["n"], record["unit"], difference, *common, claim.rule(record), claim.reason,
+        record["high"], record["n"], record["unit"], difference, *common, verdict, undecided + claim.reason,
         f"metrics/{claim.source}.json",
     )
 
@@ -157,20 +160,16 @@ def number_in_words(finding: Finding) -> str:
         return ""
     unit = "" if finding.unit in ("1", "count") else f" {finding.unit}"
     if finding.low is None or finding.high is None or finding.low == finding.high:
-        return f"{_short(finding.ours)}{unit}"
-    return f"{_short(finding.ours)} [{_short(finding.low)}, {_short(finding.high)}]{unit}"
-
-
-def _short(number: float) -> str:
-    return f"{number:,}" if isinstance(number, int) else f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
+        return f"{in_words(finding.ours)}{unit}"
+    return f"{in_words(finding.ours)} [{in_words(finding.low)}, {in_words(finding.high)}]{unit}"
 
 
 def verdict_table(findings: list[Finding]) -> pd.DataFrame:
-    """Return findings as people read them: claim, paper, ours (interval), difference, verdict."""
+    """Return findings as people read them: claim, paper, ours [interval], difference, verdict."""
     return pd.DataFrame([{
         "claim": f"{finding.section}: {finding.claim}",
         "paper": finding.paper,
-        "ours (95 % interval)": number_in_words(finding),
+        "ours [interval]": number_in_words(finding),
         "difference": "" if finding.difference is None else f"{finding.difference:+.4g}",
         "verdict": finding.verdict,
     } for finding in findings])

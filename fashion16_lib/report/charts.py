@@ -37,7 +37,7 @@ def training_curves(history: pd.DataFrame, title: str, marks: dict[str, float] |
     axes[0, 1].set_ylabel("accuracy (share)")
     for name, height in (marks or {}).items():
         axes[0, 1].axhline(height, color=PAPER_RED, linestyle="--", linewidth=1)
-        axes[0, 1].text(history["epoch"].max(), height, name, color=PAPER_RED, fontsize=8, ha="right", va="bottom")
+        _name_height(axes[0, 1], height, name)
     axes[0, 0].legend(fontsize=8)
     headline(figure, title)
     return figure
@@ -72,10 +72,10 @@ def bit_balance(shares: pd.DataFrame, title: str) -> Figure:
 
 
 def angle_against_bits(angles: dict[str, np.ndarray], differing: dict[str, np.ndarray], title: str) -> Figure:
-    """Draw the share of differing bits of random pairs against their angle; theory is the diagonal."""
+    """Draw the share of differing bits of random pairs against their angle, a share of pi; theory is the diagonal."""
     figure, axes = panels(1, len(angles), 4.4 * len(angles), 3.4, sharey=True)
     for axis, (name, angle), colour in zip(axes[0], angles.items(), PALETTE, strict=False):
-        axis.plot(angle / np.pi, differing[name], ".", markersize=2, color=colour, alpha=0.5)
+        axis.plot(angle, differing[name], ".", markersize=2, color=colour, alpha=0.5)
         axis.plot((0, 1), (0, 1), color=INK, linewidth=1, label="theory: angle / π")
         axis.set(xlim=(0, 0.8), ylim=(0, 0.8), xlabel="angle between the two vectors, / π")
         axis.set_title(name, fontsize=10)
@@ -85,22 +85,39 @@ def angle_against_bits(angles: dict[str, np.ndarray], differing: dict[str, np.nd
     return figure
 
 
-def bars(table: pd.DataFrame, title: str, unit: str, marks: dict[str, float] | None = None, digits: int = 3) -> Figure:
+def bars(
+    table: pd.DataFrame,
+    title: str,
+    unit: str,
+    *,
+    marks: dict[str, float] | None = None,
+    digits: int = 3,
+    from_zero: bool = True,
+) -> Figure:
     """Draw each row of a table as a bar with its interval; named marks are dashed lines.
 
-    table : columns "name", "value", and optionally "low" and "high"
+    table : columns "name", "value" (NaN: a range without a number of its own), and optionally "low" and "high"
+    from_zero : else dots, on an axis that shows their differences
     """
     figure, axes = panels(1, 1, 8.6, 0.42 * len(table) + 1.35)
     axis = axes[0, 0]
     for place, row in enumerate(table.to_dict("records")):
-        axis.barh(place, row["value"], color=PALETTE[place % 5], hatch=HATCHES[place % 5], edgecolor="white")
+        if from_zero:
+            axis.barh(place, row["value"], color=OURS)
+        else:
+            axis.plot(row["value"], place, "o", markersize=8, color=OURS)
         low, high = row.get("low", row["value"]), row.get("high", row["value"])
         axis.plot((low, high), (place, place), color=INK, linewidth=1.6)
-        axis.text(high, place, f"  {row['value']:.{digits}f}", va="center", fontsize=9)
+        said = f"{low:.{digits}f} to {high:.{digits}f}" if np.isnan(row["value"]) else f"{row['value']:.{digits}f}"
+        axis.text(high, place, f"  {said}", va="center", fontsize=9)
     for name, at in (marks or {}).items():
         axis.axvline(at, color=PAPER_RED, linestyle="--", linewidth=1)
         axis.text(at, -0.75, name, color=PAPER_RED, fontsize=8, ha="center")
-    axis.set(yticks=range(len(table)), yticklabels=table["name"], xlabel=unit, xlim=(0, 1.12 * table["value"].max()))
+    axis.set(yticks=range(len(table)), yticklabels=table["name"], xlabel=unit)
+    if from_zero:
+        axis.set_xlim(0, 1.12 * table["value"].max())
+    else:
+        axis.margins(x=0.3, y=0.25)
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
     headline(figure, title)
@@ -164,26 +181,29 @@ def lines(
     """Draw a line a kind, with its interval as bars where there is one; named heights are dashed lines.
 
     table : columns kind, x, y, and optionally low and high (of y; NaN where there is none). A kind whose name begins
-        with "paper" is drawn in red, dotted, as the paper's own numbers
+        with "paper" is drawn in red, dotted, as the paper's own numbers; one that begins with "law", thin and without
+        marks, since nothing was measured there
     """
     figure, axes = panels(1, 1, 8.6, 3.8)
     axis = axes[0, 0]
     kinds = list(dict.fromkeys(table["kind"]))
-    ours = [kind for kind in kinds if not kind.startswith("paper")]
+    ours = [kind for kind in kinds if not kind.startswith(("paper", "law"))]
     for kind in kinds:
         part = table[table["kind"] == kind].sort_values("x")
         place = ours.index(kind) if kind in ours else 0
         look: dict[str, Any] = {
             "color": LINE_COLOURS[place % 5], "marker": MARKERS[place % 5], "linestyle": LINES[place % 4],
         }
-        if kind not in ours:
+        if kind.startswith("paper"):
             look = {"color": PAPER_RED, "marker": "*", "linestyle": ":", "markersize": 10}
+        elif kind.startswith("law"):
+            look = {"color": INK, "linewidth": 1}
         axis.plot(part["x"], part["y"], label=kind, **look)
         if "low" in part and part["low"].notna().any():
             axis.vlines(part["x"], part["low"], part["high"], color=look["color"], linewidth=1.6)
     for name, height in (marks or {}).items():
         axis.axhline(height, color=PAPER_RED, linestyle="--", linewidth=1)
-        axis.text(1.01, height, name, color=PAPER_RED, fontsize=8, va="center", transform=axis.get_yaxis_transform())
+        _name_height(axis, height, name)
     axis.set(xlabel=xlabel, ylabel=ylabel)
     if logx:
         _log_scale(axis, "x", table["x"])
@@ -196,12 +216,17 @@ def lines(
     return figure
 
 
+def _name_height(axis: Any, height: float, name: str) -> None:
+    """Write the name of a dashed line to the right of the axes."""
+    axis.text(1.01, height, name, color=PAPER_RED, fontsize=8, va="center", transform=axis.get_yaxis_transform())
+
+
 def _log_scale(axis: Any, which: str, values: pd.Series) -> None:
-    """Make an axis logarithmic, with plain numbers at 1, 2, 5, 10, ... or at 1, 10, ... where that would crowd."""
+    """Make an axis logarithmic, with plain numbers at 1, 2, 3, ..., at 1, 2, 5 or at 1, 10 where that would crowd."""
     side = axis.xaxis if which == "x" else axis.yaxis
     decades = np.log10(values.max() / values.min())
     axis.set(**{f"{which}scale": "log"})
-    side.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.5 else (1,)))
+    side.set_major_locator(LogLocator(subs=range(1, 10) if decades < 1 else (1, 2, 5) if decades < 2.5 else (1,)))
     side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:g}"))
     side.set_minor_formatter(NullFormatter())
 

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fashion16_lib.data.vgg16_weights import WEIGHTS_SHA256
-from fashion16_lib.evaluate.records import Value, metric, provenance, write_metrics
+from fashion16_lib.evaluate.records import Value, in_words, metric, provenance, write_metrics
 from fashion16_lib.report.style import MUTED, use_style
 from fashion16_lib.settings import build_folder, check_parameters, chosen_profile, results_folder
 
@@ -91,8 +91,10 @@ class Notebook:
             time.monotonic() - self._start,
         )
         write_metrics(self._folder("metrics") / f"{self.name}.json", about, records)
-        shown = pd.DataFrame(records).drop(columns="unit")
-        return shown.style.hide(axis="index").format(precision=4, na_rep="", thousands=",")
+        numbers = [{key: in_words(record[key]) for key in ("value", "low", "high", "n")} for record in records]
+        shown = pd.DataFrame([{"name": record["name"], **words, "unit": "" if record["unit"] in ("1", "count") else
+                               record["unit"]} for record, words in zip(records, numbers, strict=True)])
+        return shown.style.hide(axis="index")
 
     def _said(self, caption: str) -> str:
         return f"{caption}  ·  Fashion-MNIST, profile {self.profile.name}"

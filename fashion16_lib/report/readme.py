@@ -24,16 +24,16 @@ ROWS = (        # metrics file (of quick, or of the run before the slash), name,
     ("05-search-by-image", "table_1_accuracy", "accuracy of Table 1's network on the same queries"),
     ("05-search-by-image", "exact_cosine_precision_at_20", "P@20, direct, exact cosine (no hash)"),
     ("05-search-by-image", "direct_precision_at_20", "P@20, direct, 64-bit codes, planes of seed 0"),
-    ("05-search-by-image", "centred_precision_at_20_over_seeds", "the same, mean over 5 seeds of the planes"),
-    ("05-search-by-image", "centred_minus_uncentred_precision_at_20", "of which centring brings (5 seeds)"),
+    ("05-search-by-image", "centred_precision_at_20_over_seeds", "the same, mean and range over 5 seeds of the planes"),
+    ("05-search-by-image", "centred_minus_uncentred_precision_at_20", "of which centring brings, mean and range"),
     ("05-search-by-image", "in_class_precision_at_20_true_class_library", "P@20, in class, library by true class"),
-    ("05-search-by-image", "in_class_precision_at_20", "P@20, in class, library by predicted class"),
+    ("05-search-by-image", "in_class_precision_at_20", "P@20, in class, library by predicted class (the decider has learned from the gallery)"),
 )
 
 
 def results_table(quick: Path) -> str:
     """Return the README's table of results as Markdown, without rows of a run that isn't there."""
-    lines = ["| what | value | 95 % interval | n |", "|---|---|---|---|"]
+    lines = ["| what | value | interval | n |", "|---|---|---|---|"]
     for place, name, words in ROWS:
         run, _, notebook = place.rpartition("/")
         path = (quick.parent / run if run else quick) / "metrics" / f"{notebook}.json"

@@ -53,7 +53,9 @@ def count_verdicts(findings: list[Finding]) -> pd.DataFrame:
 
 def claims_markdown(findings: list[Finding]) -> str:
     """Return the README's table of claims as Markdown."""
-    lines = ["| section | claim | paper | ours (95 % interval) | verdict | why |", "|---|---|---|---|---|---|"]
+    counts = ", ".join(f"{[each.verdict for each in findings].count(verdict)} {verdict}" for verdict in VERDICTS)
+    lines = [f"{len(findings)} claims: {counts}.", ""]
+    lines += ["| section | claim | paper | ours [interval] | verdict | why |", "|---|---|---|---|---|---|"]
     for finding in findings:
         ours = "" if finding.ours is None else f"{finding.metric.replace('_', ' ')}: {number_in_words(finding)}"
         cells = (finding.section, finding.claim, finding.paper, ours, f"**{finding.verdict}**", finding.reason)

@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import suppress
 from datetime import timedelta
+from statistics import median
 from typing import Any
 
 from tqdm import tqdm
@@ -94,14 +95,15 @@ def seconds_left(
 ) -> float | None:
     """Estimate the seconds still to go, scaled by the speed seen; None if no notebook's time is known.
 
-    `expected` is what each took before, `taken` what those done with took now: None where unknown or not run.
+    `expected` is what each took before, `taken` what those done with took now: None where unknown or not run. The
+    speed is the median over notebooks, since one may have found its network trained, or not.
     """
     known = [seconds for seconds in expected.values() if seconds]
     if not known:
         return None
     typical = sum(known) / len(known)
     seen = [(took, before) for name, took in taken.items() if took and (before := expected[name])]
-    speed = sum(took for took, _ in seen) / sum(before for _, before in seen) if seen else 1.0
+    speed = median(took / before for took, before in seen) if seen else 1.0
     left = {name: (seconds or typical) * speed for name, seconds in expected.items() if name not in taken}
     return sum(max(seconds - in_current, 0) if name == current else seconds for name, seconds in left.items())
 
