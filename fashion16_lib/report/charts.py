@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from fashion16_lib.report.style import (
     LINES,
     MARKERS,
     OURS,
+    PAGE,
     PALETTE,
     PAPER_RED,
     headline,
@@ -28,7 +30,7 @@ def training_curves(history: pd.DataFrame, title: str, marks: dict[str, float] |
 
     marks : named accuracies, dashed
     """
-    figure, axes = panels(1, 2, 9, 3.2)
+    figure, axes = panels(1, 2, PAGE, 2.9)
     for axis, name in zip(axes[0], ("loss", "accuracy"), strict=True):
         axis.plot(history["epoch"], history[name], "o-", color=PALETTE[0], label="training")
         axis.plot(history["epoch"], history[f"val_{name}"], "s--", color=PALETTE[1], label="tuning part")
@@ -45,7 +47,7 @@ def training_curves(history: pd.DataFrame, title: str, marks: dict[str, float] |
 
 def mean_readings(values: dict[str, np.ndarray], title: str) -> Figure:
     """Draw where each reading of "remove the mean, then / 255" puts the grey levels; [0, 1] is shaded."""
-    figure, axes = panels(1, len(values), 2.4 * len(values), 2.6, sharey=True)
+    figure, axes = panels(1, len(values), PAGE, 2.5, sharey=True)
     for axis, (name, numbers) in zip(axes[0], values.items(), strict=True):
         axis.axvspan(0, 1, color="#eef3f8", zorder=0)
         axis.hist(numbers.ravel(), bins=60, range=(-1, 1), color=OURS, log=True)
@@ -58,7 +60,7 @@ def mean_readings(values: dict[str, np.ndarray], title: str) -> Figure:
 
 def bit_balance(shares: pd.DataFrame, title: str) -> Figure:
     """Draw how evenly each plane cuts the gallery: the share of ones of every bit, sorted; a column a kind."""
-    figure, axes = panels(1, 1, 8, 3.2)
+    figure, axes = panels(1, 1, PAGE, 3)
     axis = axes[0, 0]
     for (name, share), colour, marker in zip(shares.items(), PALETTE, MARKERS, strict=False):
         axis.plot(np.sort(share), marker, markersize=4, color=colour, label=name)
@@ -73,7 +75,7 @@ def bit_balance(shares: pd.DataFrame, title: str) -> Figure:
 
 def angle_against_bits(angles: dict[str, np.ndarray], differing: dict[str, np.ndarray], title: str) -> Figure:
     """Draw the share of differing bits of random pairs against their angle, a share of pi; theory is the diagonal."""
-    figure, axes = panels(1, len(angles), 4.4 * len(angles), 3.4, sharey=True)
+    figure, axes = panels(1, len(angles), PAGE, 3.1, sharey=True)
     for axis, (name, angle), colour in zip(axes[0], angles.items(), PALETTE, strict=False):
         axis.plot(angle, differing[name], ".", markersize=2, color=colour, alpha=0.5)
         axis.plot((0, 1), (0, 1), color=INK, linewidth=1, label="theory: angle / π")
@@ -99,7 +101,7 @@ def bars(
     table : columns "name", "value" (NaN: a range without a number of its own), and optionally "low" and "high"
     from_zero : else dots, on an axis that shows their differences
     """
-    figure, axes = panels(1, 1, 8.6, 0.42 * len(table) + 1.35)
+    figure, axes = panels(1, 1, PAGE, 0.38 * len(table) + 1.35)
     axis = axes[0, 0]
     for place, row in enumerate(table.to_dict("records")):
         if from_zero:
@@ -126,7 +128,7 @@ def bars(
 
 def by_seed(table: pd.DataFrame, title: str, ylabel: str) -> Figure:
     """Draw one kind of point a method over the plane seeds; a table column each beside "seed"."""
-    figure, axes = panels(1, 1, 7, 3.4)
+    figure, axes = panels(1, 1, PAGE, 3.1)
     axis = axes[0, 0]
     for name, colour, marker in zip(table.columns.drop("seed"), PALETTE, MARKERS, strict=False):
         label = f"{name}: mean {table[name].mean():.3f}"
@@ -157,7 +159,7 @@ def matrix(counts: pd.DataFrame, title: str, xlabel: str) -> Figure:
 
 def scatter(table: pd.DataFrame, x: str, y: str, title: str, xlabel: str, ylabel: str) -> Figure:
     """Draw named shares against shares, one point a row of a table with the columns "name", x and y."""
-    figure, axes = panels(1, 1, 8, 3.8)
+    figure, axes = panels(1, 1, PAGE, 3.6)
     axis = axes[0, 0]
     for place, row in enumerate(table.to_dict("records")):
         axis.plot(row[x], row[y], MARKERS[place % 5], markersize=9, color=PALETTE[place % 5], clip_on=False)
@@ -184,7 +186,7 @@ def lines(
         with "paper" is drawn in red, dotted, as the paper's own numbers; one that begins with "law", thin and without
         marks, since nothing was measured there
     """
-    figure, axes = panels(1, 1, 8.6, 3.8)
+    figure, axes = panels(1, 1, PAGE, 3.4)
     axis = axes[0, 0]
     kinds = list(dict.fromkeys(table["kind"]))
     ours = [kind for kind in kinds if not kind.startswith(("paper", "law"))]
@@ -204,13 +206,13 @@ def lines(
     for name, height in (marks or {}).items():
         axis.axhline(height, color=PAPER_RED, linestyle="--", linewidth=1)
         _name_height(axis, height, name)
-    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.set(xlabel=xlabel, ylabel=textwrap.fill(ylabel, 30))
     if logx:
         _log_scale(axis, "x", table["x"])
     elif (table["x"] % 1 == 0).all():
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     if logy:
-        _log_scale(axis, "y", table["y"])
+        _log_scale(axis, "y", np.array([*table["y"], *(marks or {}).values()]))
     _legend_beside(axis, list((marks or {}).values()))
     headline(figure, title)
     return figure
@@ -221,12 +223,13 @@ def _name_height(axis: Any, height: float, name: str) -> None:
     axis.text(1.01, height, name, color=PAPER_RED, fontsize=8, va="center", transform=axis.get_yaxis_transform())
 
 
-def _log_scale(axis: Any, which: str, values: pd.Series) -> None:
-    """Make an axis logarithmic, with plain numbers at 1, 2, 3, ..., at 1, 2, 5 or at 1, 10 where that would crowd."""
+def _log_scale(axis: Any, which: str, values: np.ndarray | pd.Series) -> None:
+    """Make an axis logarithmic, with plain numbers at 1, 2, 3, ..., at 1, 2, 5, at 1, 3 or at 1 as there is room."""
     side = axis.xaxis if which == "x" else axis.yaxis
     decades = np.log10(values.max() / values.min())
     axis.set(**{f"{which}scale": "log"})
-    side.set_major_locator(LogLocator(subs=range(1, 10) if decades < 1 else (1, 2, 5) if decades < 2.5 else (1,)))
+    ticks = ((1, range(1, 10)), (1.7, (1, 2, 5)), (3.2, (1, 3)))
+    side.set_major_locator(LogLocator(subs=next((at for most, at in ticks if decades < most), (1,))))
     side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:g}"))
     side.set_minor_formatter(NullFormatter())
 
@@ -246,7 +249,7 @@ def tornado(table: pd.DataFrame, title: str, xlabel: str) -> Figure:
     """
     order = table.groupby("gap")["value"].agg(lambda values: values.abs().max()).sort_values(ascending=False).index
     rows = [row for gap in order for row in table[table["gap"] == gap].to_dict("records")]
-    figure, axes = panels(1, 1, 8.6, 0.3 * len(rows) + 1.4)
+    figure, axes = panels(1, 1, PAGE, 0.26 * len(rows) + 1.4)
     axis = axes[0, 0]
     colours = dict(zip(order, PALETTE * len(order), strict=False))
     for place, row in enumerate(rows):
@@ -254,6 +257,7 @@ def tornado(table: pd.DataFrame, title: str, xlabel: str) -> Figure:
                   hatch=HATCHES[list(order).index(row["gap"]) % len(HATCHES)])
         axis.plot((row["low"], row["high"]), (place, place), color=INK, linewidth=1.4)
     axis.axvline(0, color=INK, linewidth=1)
+    axis.xaxis.set_major_locator(MaxNLocator(7))
     axis.set(yticks=range(len(rows)), xlabel=xlabel)
     axis.set_yticklabels([f"{row['gap']}: {row['choice']}" for row in rows], fontsize=8)
     axis.invert_yaxis()

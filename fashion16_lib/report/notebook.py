@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from fashion16_lib.data.vgg16_weights import WEIGHTS_SHA256
 from fashion16_lib.evaluate.records import Value, in_words, metric, provenance, write_metrics
-from fashion16_lib.report.style import MUTED, use_style
+from fashion16_lib.report.style import MUTED, use_style, wrapped
 from fashion16_lib.settings import build_folder, check_parameters, chosen_profile, results_folder
 
 UNDATED: dict[str, dict[str, Any]] = {
@@ -56,9 +56,9 @@ class Notebook:
         data : every number in the figure, or the ids of the pictures shown
         """
         said = self._said(caption)
-        figure.supxlabel(said, fontsize=7.5, color=MUTED, x=0.01, ha="left")
+        figure.supxlabel(wrapped(said, figure, 7.5), fontsize=7.5, color=MUTED, x=0.01, ha="left")
         folder = self._folder("figures")
-        words = {"Title": figure.get_suptitle()}
+        words = {"Title": figure.get_suptitle().replace("\n", " ")}
         for kind, more in (("png", {"Description": said}), ("pdf", {"Subject": said})):
             figure.savefig(folder / f"{name}.{kind}", metadata={**UNDATED[kind], **words, **more}, bbox_inches="tight")
         data.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")

@@ -27,7 +27,8 @@ ROWS = (        # metrics file (of quick, or of the run before the slash), name,
     ("05-search-by-image", "centred_precision_at_20_over_seeds", "the same, mean and range over 5 seeds of the planes"),
     ("05-search-by-image", "centred_minus_uncentred_precision_at_20", "of which centring brings, mean and range"),
     ("05-search-by-image", "in_class_precision_at_20_true_class_library", "P@20, in class, library by true class"),
-    ("05-search-by-image", "in_class_precision_at_20", "P@20, in class, library by predicted class (the decider has learned from the gallery)"),
+    ("05-search-by-image", "in_class_precision_at_20",
+     "P@20, in class, library by predicted class (the decider has learned from the gallery)"),
 )
 
 

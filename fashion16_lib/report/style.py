@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 
 INK, MUTED, PAPER_RED, OURS = "#222222", "#8a8a8a", "#b3372f", "#1f5fa8"
+PAGE = 6.9     # inches, a page's text: printed there, letters are as large as drawn
 PALETTE = ("#1f5fa8", "#d98c1f", "#2b8a57", "#b3372f", "#7a5ba6")  # dark to light enough to differ in grey
 LINE_COLOURS = (*(colour for colour in PALETTE if colour != PAPER_RED), "#4d4d4d")     # red is the paper's
 HATCHES = ("", "//", "..", "xx", "\\\\")
@@ -42,7 +44,12 @@ def use_style() -> None:
 
 def headline(figure: Any, text: str) -> None:
     """Put what there is to see over a figure, flush left."""
-    figure.suptitle(text, x=0.01, ha="left")
+    figure.suptitle(wrapped(text, figure, 12), x=0.01, ha="left")
+
+
+def wrapped(text: str, figure: Any, points: float) -> str:
+    """Return text in lines no wider than a figure, for letters of a size in points, about half as wide as high."""
+    return textwrap.fill(text, int(72 * figure.get_figwidth() / (0.54 * points)))
 
 
 def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> Any:

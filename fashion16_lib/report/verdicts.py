@@ -26,7 +26,7 @@ from fashion16_lib.evaluate.verdict import (
 )
 from fashion16_lib.files import replace_file
 from fashion16_lib.report.notebook import Notebook
-from fashion16_lib.report.style import MUTED, headline, panels
+from fashion16_lib.report.style import MUTED, PAGE, headline, panels
 
 
 def verdicts(nb: Notebook) -> Any:
@@ -73,7 +73,7 @@ SIGNS = {
 
 def ledger_figure(findings: list[Finding], title: str) -> Figure:
     """Draw every claim as a row, its verdict as a sign in the verdict's column."""
-    figure, axes = panels(1, 1, 8.6, 0.185 * len(findings) + 1.2)
+    figure, axes = panels(1, 1, PAGE, 0.185 * len(findings) + 1.2)
     axis = axes[0, 0]
     for place, finding in enumerate(findings):
         marker, colour = SIGNS[finding.verdict]
