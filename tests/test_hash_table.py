@@ -140,7 +140,7 @@ def test_the_table_has_a_row_a_method_and_length(found):
 def test_lines_hold_the_tables_numbers_and_the_published_ones(found):
     rows = table.hash_table(found)
     drawn = table.lines_of(rows, "mAP", table.QSMIH_MAP)
-    kinds = ["random planes", "ITQ", "exact cosine", "learned layer", "paper of QSMIH (other protocol)"]
+    kinds = ["random planes", "ITQ", "exact cosine", "learned layer", "paper on QSMIH, 2021 (other protocol)"]
     assert drawn["kind"].unique().tolist() == kinds
     ours, level = (drawn[drawn["kind"] == kind] for kind in ("random planes", "exact cosine"))
     assert ours["x"].tolist() == [12, 64] and ours["y"].tolist() == rows["mAP"][:2].tolist()

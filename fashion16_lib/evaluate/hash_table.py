@@ -180,7 +180,8 @@ def lines_of(table: pd.DataFrame, name: str, published: dict[int, float] | None 
     ours = table[list(columns)].rename(columns=columns)
     lengths = ours.loc[ours["x"] != NO_CODE, "x"]
     ends = [ours.assign(x=ours["x"].replace(NO_CODE, length)) for length in (lengths.min(), lengths.max())]
-    theirs = [{"kind": "paper of QSMIH (other protocol)", "x": bits, "y": y} for bits, y in (published or {}).items()]
+    name = "paper on QSMIH, 2021 (other protocol)"
+    theirs = [{"kind": name, "x": bits, "y": y} for bits, y in (published or {}).items()]
     return pd.concat([*ends, pd.DataFrame(theirs)], ignore_index=True).drop_duplicates()
 
 

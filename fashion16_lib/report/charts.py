@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from fashion16_lib.report.style import (
     PAPER_RED,
     headline,
     panels,
+    wrapped,
 )
 
 
@@ -51,7 +52,7 @@ def mean_readings(values: dict[str, np.ndarray], title: str) -> Figure:
     for axis, (name, numbers) in zip(axes[0], values.items(), strict=True):
         axis.axvspan(0, 1, color="#eef3f8", zorder=0)
         axis.hist(numbers.ravel(), bins=60, range=(-1, 1), color=OURS, log=True)
-        axis.set(xlabel="value fed to the network", xlim=(-1, 1.05), xticks=(-1, 0, 1))
+        axis.set(xlabel="input value", xlim=(-1, 1.05), xticks=(-1, 0, 1))
         axis.set_title(f"mean: {name}\n{numbers.min():.2f} to {numbers.max():.2f}", fontsize=9)
     axes[0, 0].set_ylabel("pixels (log scale)")
     headline(figure, title)
@@ -65,9 +66,7 @@ def bit_balance(shares: pd.DataFrame, title: str) -> Figure:
     for (name, share), colour, marker in zip(shares.items(), PALETTE, MARKERS, strict=False):
         axis.plot(np.sort(share), marker, markersize=4, color=colour, label=name)
     axis.axhline(0.5, color=INK, linewidth=0.8)
-    axis.set(
-        ylim=(-0.03, 1.03), xlabel="bits, sorted by their share of ones", ylabel="garments whose bit is 1 (share)"
-    )
+    axis.set(ylim=(-0.03, 1.03), xlabel="bits, sorted by their share of ones", ylabel="share of garments with a 1")
     axis.legend()
     headline(figure, title)
     return figure
@@ -133,7 +132,8 @@ def by_seed(table: pd.DataFrame, title: str, ylabel: str) -> Figure:
     for name, colour, marker in zip(table.columns.drop("seed"), PALETTE, MARKERS, strict=False):
         label = f"{name}: mean {table[name].mean():.3f}"
         axis.plot(table["seed"], table[name], marker, markersize=9, color=colour, label=label)
-    axis.set(xticks=table["seed"], xlabel="seed of the planes (the other axis doesn't start at 0)", ylabel=ylabel)
+    axis.set(xticks=table["seed"], xlabel="seed of the planes (the other axis doesn't start at 0)")
+    axis.set_ylabel(wrapped(ylabel, 2, 10))
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     headline(figure, title)
     return figure
@@ -165,7 +165,7 @@ def scatter(table: pd.DataFrame, x: str, y: str, title: str, xlabel: str, ylabel
         axis.plot(row[x], row[y], MARKERS[place % 5], markersize=9, color=PALETTE[place % 5], clip_on=False)
         up = 9 if place % 2 else -14
         axis.annotate(row["name"], (row[x], row[y]), xytext=(9, up), textcoords="offset points", fontsize=9)
-    axis.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, 1.15), ylim=(0, 1.06), xticks=np.linspace(0, 1, 6))
+    axis.set(xlabel=xlabel, ylabel=wrapped(ylabel, 2, 10), xlim=(0, 1.15), ylim=(0, 1.06), xticks=np.linspace(0, 1, 6))
     headline(figure, title)
     return figure
 
@@ -179,17 +179,19 @@ def lines(
     logx: bool = False,
     logy: bool = False,
     marks: dict[str, float] | None = None,
+    xticks: Iterable[int] | None = None,
 ) -> Figure:
     """Draw a line a kind, with its interval as bars where there is one; named heights are dashed lines.
 
     table : columns kind, x, y, and optionally low and high (of y; NaN where there is none). A kind whose name begins
-        with "paper" is drawn in red, dotted, as the paper's own numbers; one that begins with "law", thin and without
-        marks, since nothing was measured there
+        with "paper" is drawn in red, dotted, as the paper's own numbers; one that begins with "law" or "exact", thin
+        and without marks, since nothing was measured at its points
+    xticks : the only places that get a number
     """
     figure, axes = panels(1, 1, PAGE, 3.4)
     axis = axes[0, 0]
     kinds = list(dict.fromkeys(table["kind"]))
-    ours = [kind for kind in kinds if not kind.startswith(("paper", "law"))]
+    ours = [kind for kind in kinds if not kind.startswith(("paper", "law", "exact"))]
     for kind in kinds:
         part = table[table["kind"] == kind].sort_values("x")
         place = ours.index(kind) if kind in ours else 0
@@ -198,7 +200,7 @@ def lines(
         }
         if kind.startswith("paper"):
             look = {"color": PAPER_RED, "marker": "*", "linestyle": ":", "markersize": 10}
-        elif kind.startswith("law"):
+        elif kind not in ours:
             look = {"color": INK, "linewidth": 1}
         axis.plot(part["x"], part["y"], label=kind, **look)
         if "low" in part and part["low"].notna().any():
@@ -206,11 +208,16 @@ def lines(
     for name, height in (marks or {}).items():
         axis.axhline(height, color=PAPER_RED, linestyle="--", linewidth=1)
         _name_height(axis, height, name)
-    axis.set(xlabel=xlabel, ylabel=textwrap.fill(ylabel, 30))
+    axis.set(xlabel=xlabel, ylabel=wrapped(ylabel, 2.3, 10))
     if logx:
         _log_scale(axis, "x", table["x"])
     elif (table["x"] % 1 == 0).all():
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    if xticks is not None:
+        places = list(xticks)
+        axis.set_xticks(places, [f"{place:,}" for place in places], minor=False)
+        axis.minorticks_off()
     if logy:
         _log_scale(axis, "y", np.array([*table["y"], *(marks or {}).values()]))
     _legend_beside(axis, list((marks or {}).values()))

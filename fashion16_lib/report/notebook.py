@@ -47,16 +47,19 @@ class Notebook:
         self._start = time.monotonic()
         use_style()
 
-    def figure(self, figure: Figure, name: str, caption: str, data: pd.DataFrame) -> None:
+    def figure(
+        self, figure: Figure, name: str, caption: str, data: pd.DataFrame, numbers_of: str = "Fashion-MNIST"
+    ) -> None:
         """Save a figure as PNG, PDF and the CSV behind it; profile, data and caption go under it.
 
         Parameters
         ----------
         caption : what was drawn, in one line
         data : every number in the figure, or the ids of the pictures shown
+        numbers_of : whose numbers they are
         """
-        said = self._said(caption)
-        figure.supxlabel(wrapped(said, figure, 7.5), fontsize=7.5, color=MUTED, x=0.01, ha="left")
+        said = self._said(caption, numbers_of)
+        figure.supxlabel(wrapped(said, figure.get_figwidth(), 7.5), fontsize=7.5, color=MUTED, x=0.01, ha="left")
         folder = self._folder("figures")
         words = {"Title": figure.get_suptitle().replace("\n", " ")}
         for kind, more in (("png", {"Description": said}), ("pdf", {"Subject": said})):
@@ -96,8 +99,8 @@ class Notebook:
                                record["unit"]} for record, words in zip(records, numbers, strict=True)])
         return shown.style.hide(axis="index")
 
-    def _said(self, caption: str) -> str:
-        return f"{caption}  ·  Fashion-MNIST, profile {self.profile.name}"
+    def _said(self, caption: str, numbers_of: str = "Fashion-MNIST") -> str:
+        return f"{caption}  ·  {numbers_of}, profile {self.profile.name}"
 
     def _folder(self, kind: str) -> Path:
         folder = self.results / kind

@@ -44,12 +44,12 @@ def use_style() -> None:
 
 def headline(figure: Any, text: str) -> None:
     """Put what there is to see over a figure, flush left."""
-    figure.suptitle(wrapped(text, figure, 12), x=0.01, ha="left")
+    figure.suptitle(wrapped(text, figure.get_figwidth(), 12), x=0.01, ha="left")
 
 
-def wrapped(text: str, figure: Any, points: float) -> str:
-    """Return text in lines no wider than a figure, for letters of a size in points, about half as wide as high."""
-    return textwrap.fill(text, int(72 * figure.get_figwidth() / (0.54 * points)))
+def wrapped(text: str, inches: float, points: float) -> str:
+    """Return text in lines no longer than some inches, for letters of a size in points, about half as wide as high."""
+    return textwrap.fill(text, int(72 * inches / (0.54 * points)), break_on_hyphens=False)
 
 
 def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> Any:

@@ -80,7 +80,7 @@ def ledger_figure(findings: list[Finding], title: str) -> Figure:
         axis.plot(VERDICTS.index(finding.verdict), place, marker, color=colour, markersize=8)
     words = [f"{finding.claim}  ({finding.section})" for finding in findings]
     axis.set(xlim=(-0.5, len(VERDICTS) - 0.5), ylim=(len(findings) - 0.4, -0.6))
-    axis.set_xticks(range(len(VERDICTS)), VERDICTS)
+    axis.set_xticks(range(len(VERDICTS)), VERDICTS, fontsize=8)
     axis.set_yticks(range(len(findings)), words, fontsize=7)
     axis.xaxis.tick_top()
     axis.tick_params(length=0)
