@@ -272,6 +272,8 @@ def test_every_run_with_results_has_its_files_listed_with_notebook_and_inputs(pr
     assert listed(page) == {"quick": files, "full": {"metrics/05-search.json"}}
     made_by = "[05-search](../notebooks/05-search.ipynb) | Fashion-MNIST, vgg16-weights, library.h5 |"
     assert f"| figures/05-bars | csv, pdf, png | {made_by}" in page and "index.html" in page
+    (results / "full/NOTE.md").write_text("On a CPU.\n")
+    assert "\n\nOn a CPU.\n\n| file in full/ |" in results_page(results / "quick", project / "notebooks")
     assert "Not run at quick" not in page and "Not run at full: " in page
     write_notebook(project / "notebooks/90-later.ipynb", "# Later")
     assert "Not run at quick: 90-later.\n" in results_page(results / "quick", project / "notebooks")

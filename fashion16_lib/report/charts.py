@@ -35,7 +35,8 @@ def training_curves(history: pd.DataFrame, title: str, marks: dict[str, float] |
     for axis, name in zip(axes[0], ("loss", "accuracy"), strict=True):
         axis.plot(history["epoch"], history[name], "o-", color=PALETTE[0], label="training")
         axis.plot(history["epoch"], history[f"val_{name}"], "s--", color=PALETTE[1], label="tuning part")
-        axis.set(xlabel="epoch", ylabel=name, xticks=history["epoch"])
+        axis.set(xlabel="epoch", ylabel=name)
+        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes[0, 0].set_ylabel("loss (cross-entropy, nats)")
     axes[0, 1].set_ylabel("accuracy (share)")
     for name, height in (marks or {}).items():

@@ -78,8 +78,10 @@ def results_page(quick: Path, notebooks: Path) -> str:
 
 
 def _files_of(run: Path, notebooks: Path) -> list[str]:
-    """Return a run's files as the lines of a Markdown table."""
-    lines = ["", f"| file in {run.name}/ | as | notebook | reads |", "|---|---|---|---|"]
+    """Return a run's NOTE.md, if it has one, and its files as the lines of a Markdown table."""
+    note = run / "NOTE.md"
+    lines = ["", note.read_text(encoding="utf-8").strip()] if note.is_file() else []
+    lines += ["", f"| file in {run.name}/ | as | notebook | reads |", "|---|---|---|---|"]
     for kind in ("figures", "tables", "metrics"):
         endings: dict[str, list[str]] = {}
         for path in sorted((run / kind).glob("[!.]*")):
