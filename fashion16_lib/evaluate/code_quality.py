@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from fashion16_lib.evaluate.metrics import (
-    QUERIES_AT_ONCE,
     direct_precision,
     expected_precision_at_k,
     has_tie_at_k,
     hits_among_candidates,
+    slices_of_queries,
 )
 from fashion16_lib.evaluate.statistics import Estimate, mean_over_queries
 from fashion16_lib.search.buckets import Buckets, BucketTables
@@ -44,15 +44,16 @@ def exact_neighbors(queries: np.ndarray, gallery: np.ndarray, k: int = N_HITS) -
         raise ValueError(f"k must be from 1 to the {len(gallery)} items of the gallery, got {k}")
     searched = normalize(gallery).T
     found = np.empty((len(queries), k), np.int64)
-    for start in range(0, len(queries), QUERIES_AT_ONCE):
-        rows = slice(start, start + QUERIES_AT_ONCE)
+    for rows in slices_of_queries(len(queries)):
         found[rows] = np.argpartition(-(normalize(queries[rows]) @ searched), k - 1, axis=1)[:, :k]
     return found
 
 
-def codes_of(gallery: np.ndarray, queries: np.ndarray, n_bits: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the codes of gallery and queries, (n, bytes) and (q, bytes): planes through the gallery's mean."""
-    hasher = RandomHyperplanes(n_bits, seed).fit(gallery)
+def codes_of(
+    gallery: np.ndarray, queries: np.ndarray, n_bits: int, seed: int, centred: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the codes of gallery and queries, (n, bytes) and (q, bytes): planes through the gallery's mean, or not."""
+    hasher = RandomHyperplanes(n_bits, seed, centred).fit(gallery)
     return hasher.encode(gallery), hasher.encode(queries)
 
 

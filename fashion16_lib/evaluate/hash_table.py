@@ -5,13 +5,13 @@ The usual protocol: every query against the whole gallery, relevant means same c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from fashion16_lib.evaluate.metrics import QUERIES_AT_ONCE, direct_precision, expected_precision_at_k
+from fashion16_lib.evaluate.metrics import direct_precision, expected_precision_at_k, slices_of_queries
 from fashion16_lib.evaluate.statistics import Estimate, mean_and_range, mean_over_queries, paired_difference
 from fashion16_lib.search.hamming import hamming_distances
 from fashion16_lib.settings import N_HITS
@@ -109,7 +109,7 @@ def average_precision_of_each_query(
         missing = np.setdiff1d(query_labels, gallery_labels).tolist()
         raise ValueError(f"each query needs an item of its class in the gallery, got none of class {missing}")
     found = []
-    for rows in _slices(len(query_codes)):
+    for rows in slices_of_queries(len(query_codes)):
         distances = hamming_distances(query_codes[rows], gallery_codes)
         right, total = _items_at_each_distance(distances, query_labels[rows, None] == gallery_labels)
         precision = np.cumsum(right, axis=1) / np.maximum(np.cumsum(total, axis=1), 1)
@@ -135,16 +135,12 @@ def exact_search(queries: np.ndarray, gallery: np.ndarray, labels: Labels) -> Qu
     from sklearn.preprocessing import normalize
 
     searched, found = normalize(gallery).T, []
-    for rows in _slices(len(queries)):
+    for rows in slices_of_queries(len(queries)):
         for label, cosine in zip(labels[0][rows], normalize(queries[rows]) @ searched, strict=True):
             right = labels[1] == label
             found.append((average_precision_score(right, cosine), expected_precision_at_k(-cosine, right, N_HITS)))
     average_precision, precision = np.array(found).T
     return Quality(average_precision[None], precision[None])
-
-
-def _slices(n: int) -> Iterator[slice]:
-    return (slice(start, start + QUERIES_AT_ONCE) for start in range(0, n, QUERIES_AT_ONCE))
 
 
 # ---------------------------------------------------------------- as table, lines and metrics

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -12,6 +12,11 @@ from fashion16_lib.evaluate.statistics import proportion
 from fashion16_lib.search.hamming import hamming_distances
 
 QUERIES_AT_ONCE = 128
+
+
+def slices_of_queries(n: int) -> Iterator[slice]:
+    """Yield slices that cover n queries, few at a time, so that no q x n matrix is ever held."""
+    return (slice(start, start + QUERIES_AT_ONCE) for start in range(0, n, QUERIES_AT_ONCE))
 
 
 def expected_precision_at_k(distances: np.ndarray, relevant: np.ndarray, k: int) -> float:
@@ -55,14 +60,13 @@ def precision_of_each_query(
 
     Parameters
     ----------
-    distances : gives the (rows, n) distances of a slice of the queries, so that no q x n matrix is ever held
+    distances : gives the (rows, n) distances of a slice of the queries
     query_labels, gallery_labels : (q,) and (n,) classes; relevant means same class
     """
     precision = np.empty(len(query_labels))
-    for start in range(0, len(query_labels), QUERIES_AT_ONCE):
-        rows = slice(start, start + QUERIES_AT_ONCE)
-        for offset, row in enumerate(distances(rows)):
-            precision[start + offset] = expected_precision_at_k(row, gallery_labels == query_labels[start + offset], k)
+    for rows in slices_of_queries(len(query_labels)):
+        for query, row in enumerate(distances(rows), rows.start):
+            precision[query] = expected_precision_at_k(row, gallery_labels == query_labels[query], k)
     return precision
 
 

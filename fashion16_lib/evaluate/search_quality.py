@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from fashion16_lib.data.dataset import Dataset
+from fashion16_lib.evaluate.code_quality import codes_of
 from fashion16_lib.evaluate.metrics import direct_precision, has_tie_at_k, in_class_precision
 from fashion16_lib.search.buckets import Buckets, BucketTables
 from fashion16_lib.search.hamming import hamming_distances, nearest
-from fashion16_lib.search.hyperplanes import RandomHyperplanes
 from fashion16_lib.search.library import Library
 from fashion16_lib.search.retrieval import Fashion16, classify
 from fashion16_lib.settings import N_HITS
@@ -70,9 +70,8 @@ def precision_by_plane_seed(
     """
 
     def precision(seed: int, centred: bool) -> float:
-        hasher = RandomHyperplanes(n_bits, seed, centred).fit(gallery[0])
-        codes = hasher.encode(queries[0]), queries[1], hasher.encode(gallery[0]), gallery[1]
-        return float(direct_precision(*codes, k).mean())
+        codes, query_codes = codes_of(gallery[0], queries[0], n_bits, seed, centred)
+        return float(direct_precision(query_codes, queries[1], codes, gallery[1], k).mean())
 
     return pd.DataFrame(
         [{"seed": seed, "centred": precision(seed, True), "uncentred": precision(seed, False)} for seed in seeds]

@@ -8,13 +8,12 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import pandas as pd
 
-from fashion16_lib.evaluate.code_quality import Labelled, candidates_by
+from fashion16_lib.evaluate.code_quality import Labelled, candidates_by, codes_of
 from fashion16_lib.evaluate.metrics import hits_among_candidates
 from fashion16_lib.evaluate.routing import Mask, same_class
 from fashion16_lib.evaluate.statistics import Estimate, paired_difference
 from fashion16_lib.search.buckets import Buckets
 from fashion16_lib.search.hamming import hamming_distances, nearest
-from fashion16_lib.search.hyperplanes import RandomHyperplanes
 from fashion16_lib.settings import N_HITS
 
 
@@ -31,8 +30,7 @@ class Choices:
 
 def precision_with(choices: Choices, gallery: Labelled, queries: Labelled, k: int = N_HITS) -> np.ndarray:
     """Return each query's direct precision at k with these choices, (q,) float64; missing hits count as wrong."""
-    hasher = RandomHyperplanes(choices.n_bits, choices.seed, choices.centred).fit(gallery[0])
-    codes, query_codes = hasher.encode(gallery[0]), hasher.encode(queries[0])
+    codes, query_codes = codes_of(gallery[0], queries[0], choices.n_bits, choices.seed, choices.centred)
     relevant = same_class(queries[1], gallery[1])
     if not choices.ties_by_chance:
         return _precision_in_order(query_codes, codes, relevant, k)

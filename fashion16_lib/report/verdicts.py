@@ -53,7 +53,7 @@ def count_verdicts(findings: list[Finding]) -> pd.DataFrame:
 
 def claims_markdown(findings: list[Finding]) -> str:
     """Return the README's table of claims as Markdown."""
-    counts = ", ".join(f"{[each.verdict for each in findings].count(verdict)} {verdict}" for verdict in VERDICTS)
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in count_verdicts(findings).sum().items())
     lines = [f"{len(findings)} claims: {counts}.", ""]
     lines += ["| section | claim | paper | ours [interval] | verdict | why |", "|---|---|---|---|---|---|"]
     for finding in findings:
