@@ -28,6 +28,7 @@ class Profile:
     epochs : passes over the training images
     pixels, layer : VGG-16's square input and the layer whose output is the feature
     growth_sizes : numbers of training images, besides all of them, that the growth of accuracy is measured at (11)
+    n_augmented : one more size, filled up with changed copies (0, or no more than there are images: none)
     min_updates : a small training set is gone through more often, until the network was updated so often
     n_runs : training seeds
     n_instances : gallery items that are changed and searched again
@@ -44,6 +45,7 @@ class Profile:
     pixels: int
     layer: str
     growth_sizes: tuple[int, ...]
+    n_augmented: int
     min_updates: int
     n_runs: int
     n_instances: int
@@ -55,16 +57,17 @@ PROFILES = {
     for profile in (
         Profile(
             "smoke", 2_000, 200, 600, 200, 500, 2, 32, "block4_pool",
-            growth_sizes=(200, 500, 1_000), min_updates=48, n_runs=1, n_instances=40, n_timed=20,
+            growth_sizes=(200, 500, 1_000), n_augmented=0, min_updates=48, n_runs=1, n_instances=40, n_timed=20,
         ),
         Profile(
             "quick", None, 1_000, 6_000, 1_000, None, 3, 64, "block4_pool",
-            growth_sizes=(1_000, 2_500, 6_000), min_updates=320, n_runs=2, n_instances=250, n_timed=300,
+            growth_sizes=(1_000, 2_500, 6_000), n_augmented=0, min_updates=320, n_runs=2, n_instances=250,
+            n_timed=300,
         ),
         Profile(
             "full", None, 1_000, 59_000, 10_000, None, 20, 224, "block5_pool",
-            growth_sizes=(2_000, 5_000, 10_000, 20_000, 40_000), min_updates=0, n_runs=3, n_instances=2_000,
-            n_timed=1_000,
+            growth_sizes=(2_000, 5_000, 10_000, 20_000), n_augmented=300_000, min_updates=0, n_runs=3,
+            n_instances=2_000, n_timed=1_000,
         ),
     )
 }
