@@ -56,7 +56,7 @@ class Monitor:
         """Note that a notebook is done with; return the seconds it took, None where it didn't run."""
         seconds = self.seconds() if self.name else None
         self.taken, self.name = {**self.taken, name: seconds}, ""        # never changed under the watcher's eyes
-        self._log(name, f"{status.split(':')[0]}; {clock(seconds)}")
+        self._log(name, f"{status}; {clock(seconds)}")
         return seconds
 
     def seconds(self) -> float:
