@@ -29,7 +29,7 @@ ROWS = (        # metrics file, name, what it is in words
     ("05-search-by-image", "in_class_precision_at_20",
      "P@20, in class, library by predicted class (the decider has learned from the gallery)"),
     ("14-compare-direct-and-in-class", "direct_instance_recall_at_20", "the same garment among the 20, direct"),
-    ("14-compare-direct-and-in-class", "in_class_minus_direct_instance_recall_at_20", "the same, in class minus direct"),
+    ("14-compare-direct-and-in-class", "in_class_minus_direct_instance_recall_at_20", "in class minus direct"),
     ("23-learn-the-hash", "random_48_bits_map", "mAP, 48 bits, random planes (mean of 5 seeds)"),
     ("23-learn-the-hash", "itq_48_bits_map", "mAP, 48 bits, ITQ"),
     ("23-learn-the-hash", "cosine_map", "mAP, exact cosine (no hash)"),
