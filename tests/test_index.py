@@ -278,3 +278,6 @@ def test_every_run_with_results_has_its_files_listed_with_notebook_and_inputs(pr
     write_notebook(project / "notebooks/90-later.ipynb", "# Later")
     assert "Not run at quick: 90-later.\n" in results_page(results / "quick", project / "notebooks")
     assert "<p>Not run at this profile: 90-later.</p>" in index_page(results / "quick", project / "notebooks")
+    assert 'href="NOTE.md"' not in index_page(results / "quick", project / "notebooks")
+    (results / "quick/NOTE.md").write_text("On a CPU.\n")
+    assert 'href="NOTE.md"' in index_page(results / "quick", project / "notebooks")

@@ -81,6 +81,8 @@ def index_page(results: Path, notebooks: Path) -> str:
     parts = [_chapter(notebook, title, chapters[notebook], results) for notebook, title in titles.items()]
     left = ", ".join(escape(path.stem) for path in not_run(results, notebooks))
     missing = f"\n<p>Not run at this profile: {left}.</p>\n" if left else ""
+    if (results / "NOTE.md").is_file():
+        missing += '\n<p>What ran, and how: <a href="NOTE.md">NOTE.md</a>.</p>\n'
     page = {"run": escape(results.name), "style": STYLE, "contents": contents, "missing": missing}
     return PAGE.format(**page, chapters="".join(parts))
 
