@@ -31,8 +31,9 @@ setup: .venv/.complete   ## make .venv and install every package of requirements
 data: setup   ## fetch and verify Fashion-MNIST and the ImageNet weights of VGG-16
 	@$(RUN) fetch
 
-paper: data   ## run every notebook of the paper at PROFILE and write results/
+paper: data   ## run every notebook of the paper at PROFILE and write results/ and the READMEs' tables
 	@$(RUN) run --profile $(PROFILE)
+	@$(RUN) readme >/dev/null
 
 all: paper   ## the paper and the later parts of the book
 

@@ -37,7 +37,7 @@ ROWS = (        # metrics file, name, what it is in words
 
 
 def results_table(results: Path) -> str:
-    """Return the README's table of results as Markdown: a column of quick and one of full, empty where it wasn't run.
+    """Return the README's table of results as Markdown: a column of quick and one of full.
 
     results : the folder of all runs
     """
@@ -49,9 +49,9 @@ def results_table(results: Path) -> str:
 
 
 def _value(path: Path, name: str) -> str:
-    """Return a metric with its interval, empty where there is no file."""
+    """Return a metric with its interval, or that its notebook wasn't run."""
     if not path.is_file():
-        return ""
+        return "not run"
     record = read_metrics(path)[name]
     value = f"{record['value']:,}" if isinstance(record["value"], int) else f"{record['value']:.3f}"
     return value if record["low"] is None else f"{value} [{record['low']:.3f}, {record['high']:.3f}]"
