@@ -152,7 +152,7 @@ def fashion16_figure(
     strip = _inset(canvas, 47.5, 13, 12, 11)
     bits = np.unpackbits(code)
     draw_code(strip, bits, bits)
-    _draw_libraries(_inset(canvas, 79, 19, 17.5, 27.4), counts, answer.label)
+    _draw_libraries(_inset(canvas, 79, 19, 16, 27.4), counts, answer.label)
     for number, hit in enumerate(hits):
         show_image(_inset(canvas, 25 + 7.3 * number, 1.2, 6.6, 8), hit)
     headline(
@@ -187,4 +187,4 @@ def _draw_probabilities(axis: Any, answer: Any) -> None:
 def _draw_libraries(axis: Any, counts: dict[str, int], chosen: str) -> None:
     _bare_bars(axis, list(counts), list(counts.values()), chosen)
     for place, count in enumerate(counts.values()):
-        axis.text(count, place, f" {count}", va="center", fontsize=6.5)
+        axis.text(count, place, f" {count:,}", va="center", fontsize=6.5)
