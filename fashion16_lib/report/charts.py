@@ -164,8 +164,11 @@ def scatter(table: pd.DataFrame, x: str, y: str, title: str, xlabel: str, ylabel
     axis = axes[0, 0]
     for place, row in enumerate(table.to_dict("records")):
         axis.plot(row[x], row[y], MARKERS[place % 5], markersize=9, color=PALETTE[place % 5], clip_on=False)
-        up = 9 if place % 2 else -14
-        axis.annotate(row["name"], (row[x], row[y]), xytext=(9, up), textcoords="offset points", fontsize=9)
+        close = ((table[[x, y]] - (row[x], row[y])).abs() < (0.08, 0.1)).all(axis=1)
+        others = table[y][close].drop(table.index[place])
+        above = place % 2 if others.empty else row[y] > others.mean()         # a name keeps away from a point near by
+        offset = (9, 9 if above else -14)
+        axis.annotate(row["name"], (row[x], row[y]), xytext=offset, textcoords="offset points", fontsize=9)
     axis.set(xlabel=xlabel, ylabel=wrapped(ylabel, 2, 10), xlim=(0, 1.15), ylim=(0, 1.06), xticks=np.linspace(0, 1, 6))
     headline(figure, title)
     return figure
