@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 GIB = 2**30
+FASHION_MNIST = "fashion-mnist"
+DATASETS = (FASHION_MNIST, "product-photos", "street-photos", "class-folder")
 
 
 class Fashion16Error(RuntimeError):
@@ -103,19 +105,24 @@ def out_folder() -> Path:
     return Path(os.environ.get("FASHION16_OUT") or home()).expanduser()
 
 
-def run_name(profile: str, dataset: str = "fashion-mnist") -> str:
+def photos_folder() -> Path:
+    """Return the folder in which people's archives of photos are looked for (FASHION16_PHOTOS, else data/)."""
+    return Path(os.environ.get("FASHION16_PHOTOS") or data_folder()).expanduser()
+
+
+def run_name(profile: str, dataset: str = FASHION_MNIST) -> str:
     """Return the name of a run's folders: the profile, and the data where it isn't Fashion-MNIST."""
-    return profile if dataset == "fashion-mnist" else f"{profile}-{dataset}"
+    return profile if dataset == FASHION_MNIST else f"{profile}-{dataset}"
 
 
-def build_folder(profile: str, dataset: str = "fashion-mnist") -> Path:
+def build_folder(run: str) -> Path:
     """Return the folder of a run's artefacts: models, libraries, executed notebooks, stamps."""
-    return out_folder() / "build" / run_name(profile, dataset)
+    return out_folder() / "build" / run
 
 
-def results_folder(profile: str, dataset: str = "fashion-mnist") -> Path:
+def results_folder(run: str) -> Path:
     """Return the folder of a run's figures, tables and metrics."""
-    return out_folder() / "results" / run_name(profile, dataset)
+    return out_folder() / "results" / run
 
 
 # ---------------------------------------------------------------- parameters of the notebooks
@@ -149,6 +156,8 @@ MEANS = ("none", "dataset", "pixel", "image")
 
 PARAMETERS = {
     "PROFILE": _one_of(*PROFILES),
+    "DATASET": _one_of(*DATASETS),
+    "DATA_PATH": Parameter("a path, or empty: the photos folder", lambda value: isinstance(value, str)),
     "SEED": _whole(0, 2**32 - 1),
     "N_BITS": _whole(8, 4096, multiple=8),
     "CENTRED": _one_of(True, False),

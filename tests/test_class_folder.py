@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashion16_lib.data.class_folder import MAX_PIXELS, MIN_SIDE, ImageFiles, read_image, scan_class_folder
+from fashion16_lib.data.class_folder import scan_class_folder
+from fashion16_lib.data.pictures import MAX_PIXELS, MIN_SIDE, Pictures, read_image
+from fashion16_lib.data.store import Folder
 
 RNG = np.random.default_rng(0)
 HEIGHT, WIDTH = 12, MIN_SIDE
@@ -146,7 +148,7 @@ def test_missing_file_folder_and_pipe_are_refused(tmp_path):
 
 def test_image_files_are_lazy_and_indexed_like_a_list(tmp_path):
     paths = [saved(tmp_path / f"{i}.png", np.full((MIN_SIDE, MIN_SIDE), i, np.uint8)) for i in range(5)]
-    files = ImageFiles([*paths, tmp_path / "missing.png"])
+    files = Pictures(Folder(tmp_path), [*(path.name for path in paths), "missing.png"])
     assert len(files) == 6
     assert files[2][0, 0] == 2 and files[np.int64(-2)][0, 0] == 4
     assert [a[0, 0] for a in files[1:4]] == [1, 2, 3]
@@ -162,8 +164,8 @@ def test_image_files_are_lazy_and_indexed_like_a_list(tmp_path):
 
 
 def test_scan_orders_by_id_and_labels_by_folder(closet):
-    paths, labels, class_names, skipped = scan_class_folder(closet)
-    assert [p.relative_to(closet).as_posix() for p in paths] == [
+    pictures, labels, class_names, skipped = scan_class_folder(closet)
+    assert list(pictures.names) == [
         "a shirt/10.JPG", "a shirt/x.jpeg", "b dress/2.png", "b dress/deep/1.PNG"]
     assert labels.tolist() == [0, 0, 1, 1] and class_names == ("a shirt", "b dress") and skipped == {}
 

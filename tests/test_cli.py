@@ -15,7 +15,7 @@ from conftest import CLOSET_CLASSES, CLOSET_SIZE
 from PIL import Image
 
 from fashion16_lib.__main__ import main
-from fashion16_lib.data.class_folder import read_image
+from fashion16_lib.data.pictures import read_image
 from fashion16_lib.search.library import Library
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -307,7 +307,7 @@ def test_interrupted_is_130(monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fashion16_lib.__main__._library_info", interrupt)
+    monkeypatch.setattr("fashion16_lib.commands._library_info", interrupt)
     assert main(["info", "x.h5"]) == 130
     assert "interrupted; the same command goes on" in one_line(capsys)
 

@@ -14,7 +14,6 @@ import nbformat
 import pytest
 
 from fashion16_lib.run import (
-    REQUIREMENTS,
     Monitor,
     imports,
     publish,
@@ -26,6 +25,7 @@ from fashion16_lib.run import (
 )
 from fashion16_lib.run.notebook import choose_notebooks, read_notebook
 from fashion16_lib.run.parameters import parse_parameters
+from fashion16_lib.run.photos import missing
 from fashion16_lib.settings import build_folder, home, results_folder
 
 LIBRARY = {
@@ -228,19 +228,20 @@ def test_damaged_stamp_means_run_again(book):
 
 
 def test_what_cannot_be_had_is_skipped_with_its_reason_and_what_needs_it_too(book, monkeypatch, capsys):
-    monkeypatch.setitem(REQUIREMENTS, "product-photos", lambda: "no photos; see data/README.md")
+    monkeypatch.setenv("FASHION16_PHOTOS", str(book / "nowhere"))
     write(book, "50-products", "1 / 0", requires=["vgg16-weights", "product-photos"], writes=["products.h5"])
     write(book, "51-more", "1 / 0", reads=["products.h5"])
     write(book, "52-other", "1 / 0", requires=["moon-dust"])
     summary = run_book(None, "smoke", notebooks_folder=book)
     assert summary.exit_code == 0
     assert [outcome.status for outcome in summary.outcomes] == [
-        "skipped: no photos; see data/README.md",
+        f"skipped: {missing('product-photos', '')}",
         "skipped: products.h5 comes from 50-products, which was skipped",
-        "skipped: unknown requirement 'moon-dust'; known are vgg16-weights, product-photos",
+        "skipped: unknown requirement 'moon-dust'; known are vgg16-weights, product-photos, street-photos",
     ]
     printed = capsys.readouterr().out
-    assert "skipped: no photos" in printed and str(results_folder("smoke")) in printed
+    assert "skipped: no product-photos in" in printed and "product-photos.zip" in printed
+    assert str(results_folder("smoke")) in printed
 
     summary = run_book(["51"], "smoke", notebooks_folder=book)
     assert summary.exit_code == 1

@@ -77,7 +77,7 @@ def check_image(image: np.ndarray) -> np.ndarray:
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)) or 0 in image.shape:
         raise ValueError(
             f"an image must be (h, w) grey or (h, w, 3) RGB uint8, got {image.dtype} of shape "
-            f"{image.shape}; read files with fashion16_lib.data.class_folder.read_image"
+            f"{image.shape}; read files with fashion16_lib.data.pictures.read_image"
         )
     return np.ascontiguousarray(image)
 

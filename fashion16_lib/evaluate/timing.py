@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fashion16_lib.data.class_folder import read_image
+from fashion16_lib.data.pictures import read_image
 from fashion16_lib.data.preprocess import to_vgg16_input
 from fashion16_lib.progress import progress
 from fashion16_lib.search.answer import Stages

@@ -17,6 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from fashion16_lib.data.pictures import part_of
 from fashion16_lib.files import digest_of, hdf5_bytes, replace_file
 from fashion16_lib.progress import progress
 from fashion16_lib.settings import GIB, data_folder
@@ -67,7 +68,7 @@ class CachedExtractor:
         task = f"features of {self.fingerprint.get('kind', 'the extractor')}"
         for start in progress(groups, task, unit="file") if len(groups) > 1 else groups:
             group = keys[start: start + IMAGES_A_FILE]
-            fresh = self.extractor.extract([images[places[key][0]] for key in group])
+            fresh = self.extractor.extract(part_of(images, np.array([places[key][0] for key in group])))
             self.n_computed += len(group)
             self._keep(group, fresh)
             for key, vector in zip(group, fresh, strict=True):

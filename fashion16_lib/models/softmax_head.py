@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from fashion16_lib.data.dataset import Dataset
+from fashion16_lib.features.batches import FeatureBatches
 from fashion16_lib.features.components import principal_components
 from fashion16_lib.settings import Fashion16Error
 
@@ -54,6 +56,28 @@ class SoftmaxHead:
         features : (n, d) float32, of the training part only
         labels : (n,) indices into class_names; at least two classes
         """
+        return cls._fit([features], features, labels, class_names, extractor, seed)
+
+    @classmethod
+    def fit_images(cls, gallery: Dataset, extractor: Any, seed: int = 0) -> SoftmaxHead:
+        """Extract a gallery's features and fit; where they don't fit into memory, a batch at a time.
+
+        The components then come from as many images as one batch holds, the regression from all of them.
+        """
+        batches = FeatureBatches(extractor, gallery.images)
+        features = (features for _, features in batches)
+        return cls._fit(features, batches.sample(seed), gallery.labels, gallery.class_names, extractor, seed)
+
+    @classmethod
+    def _fit(
+        cls,
+        batches: Iterable[np.ndarray],
+        sample: np.ndarray,
+        labels: np.ndarray,
+        class_names: Sequence[str],
+        extractor: Any,
+        seed: int,
+    ) -> SoftmaxHead:
         from sklearn.linear_model import LogisticRegression
         from threadpoolctl import threadpool_limits
 
@@ -62,9 +86,9 @@ class SoftmaxHead:
             raise ValueError(
                 f"a classifier needs images of at least two classes, got {len(present)}; add another class"
             )
-        reducer = principal_components(features, N_COMPONENTS, seed)
+        reducer = principal_components(sample, N_COMPONENTS, seed)
         with threadpool_limits(1, user_api="blas"):  # the same head on any number of cores
-            reduced = reducer.transform(features)
+            reduced = np.concatenate([reducer.transform(features) for features in batches])
             scale = reduced[:, 0].std() or 1.0
             model = LogisticRegression(C=STRENGTH, max_iter=300).fit(reduced / scale, labels)
         # one layer from the three steps: (x - mean) @ components.T / scale @ coef.T + intercept
@@ -72,7 +96,7 @@ class SoftmaxHead:
         if len(present) == 2:  # scikit-learn gives one row for two classes
             weights, bias = np.vstack([-weights, weights]) / 2, np.hstack([-bias, bias]) / 2
         folded = weights @ reducer.components_ / scale
-        full = np.zeros((len(class_names), features.shape[1]), np.float32)
+        full = np.zeros((len(class_names), sample.shape[1]), np.float32)
         full_bias = np.full(len(class_names), -np.inf, np.float32)  # a class without images is never chosen
         full[present], full_bias[present] = folded, bias - folded @ reducer.mean_
         return cls({"weights": full, "bias": full_bias}, class_names, extractor)

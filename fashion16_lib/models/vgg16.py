@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from fashion16_lib.data.pictures import part_of
 from fashion16_lib.data.preprocess import to_vgg16_input
 from fashion16_lib.data.vgg16_weights import WEIGHTS_SHA256, ensure_vgg16_weights, read_vgg16_weights
 from fashion16_lib.progress import progress
@@ -84,7 +85,7 @@ class Vgg16Extractor:
         starts = range(0, len(images), BATCH_SIZE)
         for start in progress(starts, "VGG-16", unit="batch") if len(starts) > 1 else starts:
             rows = slice(start, start + BATCH_SIZE)
-            features[rows] = self.network.predict_on_batch(to_vgg16_input(images[rows], self.pixels))
+            features[rows] = self.network.predict_on_batch(to_vgg16_input(part_of(images, rows), self.pixels))
         return features
 
     def feature_maps(self, image: np.ndarray, layers: Sequence[str]) -> dict[str, np.ndarray]:

@@ -13,8 +13,21 @@ from matplotlib.figure import Figure
 from fashion16_lib.data.vgg16_weights import WEIGHTS_SHA256
 from fashion16_lib.evaluate.records import Value, in_words, metric, provenance, write_metrics
 from fashion16_lib.report.style import MUTED, use_style, wrapped
-from fashion16_lib.settings import build_folder, check_parameters, chosen_profile, results_folder
+from fashion16_lib.settings import (
+    FASHION_MNIST,
+    build_folder,
+    check_parameters,
+    chosen_profile,
+    results_folder,
+    run_name,
+)
 
+IN_WORDS = {       # the data sets as captions call them
+    FASHION_MNIST: "Fashion-MNIST",
+    "product-photos": "product photos",
+    "street-photos": "street photos",
+    "class-folder": "own photos",
+}
 UNDATED: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
     "png": {"Software": None},
@@ -32,6 +45,7 @@ class Notebook:
     Attributes
     ----------
     profile : settings.Profile
+    dataset, data_name : the data set, and how captions call it
     build : folder of artefacts (models, libraries)
     """
 
@@ -40,23 +54,23 @@ class Notebook:
         check_parameters(parameters)
         self.name, self.parameters = name, parameters
         self.profile = chosen_profile(parameters["PROFILE"])
+        self.dataset = parameters.get("DATASET", FASHION_MNIST)
+        self.data_name = IN_WORDS[self.dataset]
         self.seed = parameters.get("SEED", 0)
-        self.build = build_folder(self.profile.name)
-        self.results = results_folder(self.profile.name)
+        run = run_name(self.profile.name, self.dataset)
+        self.build, self.results = build_folder(run), results_folder(run)
         self.build.mkdir(parents=True, exist_ok=True)
         self._start = time.monotonic()
         use_style()
 
-    def figure(
-        self, figure: Figure, name: str, caption: str, data: pd.DataFrame, numbers_of: str = "Fashion-MNIST"
-    ) -> None:
+    def figure(self, figure: Figure, name: str, caption: str, data: pd.DataFrame, numbers_of: str = "") -> None:
         """Save a figure as PNG, PDF and the CSV behind it; profile, data and caption go under it.
 
         Parameters
         ----------
         caption : what was drawn, in one line
         data : every number in the figure, or the ids of the pictures shown
-        numbers_of : whose numbers they are
+        numbers_of : whose numbers they are; "": the run's data
         """
         said = self._said(caption, numbers_of)
         figure.supxlabel(wrapped(said, figure.get_figwidth(), 7.5), fontsize=7.5, color=MUTED, x=0.01, ha="left")
@@ -87,7 +101,7 @@ class Notebook:
         records = [metric(name, value) for name, value in values.items()]
         about = provenance(
             self.profile.name,
-            "fashion-mnist",
+            self.dataset,
             dataset_sha256,
             WEIGHTS_SHA256,
             self.seed,
@@ -99,8 +113,8 @@ class Notebook:
                                record["unit"]} for record, words in zip(records, numbers, strict=True)])
         return shown.style.hide(axis="index")
 
-    def _said(self, caption: str, numbers_of: str = "Fashion-MNIST") -> str:
-        return f"{caption}  ·  {numbers_of}, profile {self.profile.name}"
+    def _said(self, caption: str, numbers_of: str = "") -> str:
+        return f"{caption}  ·  {numbers_of or self.data_name}, profile {self.profile.name}"
 
     def _folder(self, kind: str) -> Path:
         folder = self.results / kind

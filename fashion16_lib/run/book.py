@@ -11,14 +11,16 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ..settings import Fashion16Error, build_folder, get_profile, home, results_folder
+from ..data.dataset import CATALOGUES
+from ..settings import FASHION_MNIST, Fashion16Error, build_folder, get_profile, home, results_folder, run_name
 from .execute import NotebookFailed, execute
 from .monitor import Monitor, clock
 from .notebook import Notebook, choose_notebooks, read_notebook
 from .parameters import check_given, parameters_in_force
+from .photos import missing, photos_stamp, sets_of, why_not_here
 from .stamps import artefact_path, content_parts, why_stale, write_stamp
 
-# What a notebook may require: a function that returns None, or why it can't be had here.
+# What a notebook may require besides photos: a function that returns None, or why it can't be had here.
 REQUIREMENTS: dict[str, Callable[[], str | None]] = {"vgg16-weights": lambda: None}     # the data layer fetches them
 
 
@@ -35,7 +37,7 @@ class Outcome:
 class RunSummary:
     """Hold how a run went (exit code 0: good, 1: failed, 130: interrupted); printed, it is the table at the end."""
 
-    profile: str
+    run: str
     outcomes: list[Outcome]
     exit_code: int = 0
     seconds: float = 0.0
@@ -43,7 +45,7 @@ class RunSummary:
     def __str__(self) -> str:
         width = max(len(outcome.name) for outcome in self.outcomes)
         lines = [f"{one.name:{width}}  {clock(one.seconds):>8}  {one.status}" for one in self.outcomes]
-        executed, results = build_folder(self.profile) / "notebooks", results_folder(self.profile)
+        executed, results = build_folder(self.run) / "notebooks", results_folder(self.run)
         total = f"total {clock(self.seconds)}; executed notebooks: {executed}; results: {results}"
         return "\n".join([f"{'notebook':{width}}  {'time':>8}  status", *lines, total])
 
@@ -63,25 +65,29 @@ def run_book(
     """Run the notebooks that aren't up to date (`force`: all), print a summary and return it.
 
     `names` are like "03" or "03-hash-with-vgg16.ipynb" (None: the whole book); `parameters` go to each notebook that
-    has them. An unknown name or parameter, an illegal value or a damaged notebook is a ValueError before anything runs.
+    has them, and DATASET among them chooses the run's folders too. An unknown name or parameter, an illegal value or a
+    damaged notebook is a ValueError before anything runs.
     """
     get_profile(profile)
     given = parameters or {}
     notebooks = [read_notebook(path) for path in choose_notebooks(names, notebooks_folder or home() / "notebooks")]
     check_given(given, profile, {notebook.name: notebook.parameters for notebook in notebooks})
-    summary = RunSummary(profile, [Outcome(notebook.name) for notebook in notebooks])
+    dataset = given.get("DATASET", FASHION_MNIST)
+    if dataset != FASHION_MNIST and (reason := missing(dataset, given.get("DATA_PATH", ""))):
+        raise Fashion16Error(reason)
+    summary = RunSummary(run_name(profile, dataset), [Outcome(notebook.name) for notebook in notebooks])
     start = time.monotonic()
-    with _only_run(profile), Monitor(notebooks, profile) as monitor:
-        message = _run_all(_Run(summary, given, force, timeout_s, monitor), notebooks)
+    with _only_run(summary.run), Monitor(notebooks, summary.run) as monitor:
+        message = _run_all(_Run(summary, {**given, "PROFILE": profile}, dataset, force, timeout_s, monitor), notebooks)
     summary.seconds = time.monotonic() - start
     print("\n".join(filter(None, [message, str(summary)])), flush=True)
     return summary
 
 
-def _only_run(profile: str) -> Any:
+def _only_run(run: str) -> Any:
     """Make the run's folders and hold their lock; refuse a second run in them."""
-    build = build_folder(profile)
-    for folder in (build / "notebooks", build / "stamps", build / "logs", results_folder(profile)):
+    build = build_folder(run)
+    for folder in (build / "notebooks", build / "stamps", build / "logs", results_folder(run)):
         folder.mkdir(parents=True, exist_ok=True)
     try:
         return FileLock(build / ".run.lock").acquire(timeout=0)
@@ -93,6 +99,7 @@ def _only_run(profile: str) -> Any:
 class _Run:
     summary: RunSummary
     given: dict[str, Any]
+    dataset: str
     force: bool
     timeout_s: int
     monitor: Monitor
@@ -106,7 +113,7 @@ def _run_all(run: _Run, notebooks: list[Notebook]) -> str:
             outcome.status = _bring_up_to_date(run, notebook)
         except NotebookFailed as failure:
             outcome.status, summary.exit_code = f"FAILED: {failure.reason}", 1
-            return failure.report(notebook.name, summary.profile)
+            return failure.report(notebook.name, summary.run)
         except KeyboardInterrupt:
             outcome.status, summary.exit_code = "interrupted", 130
             return "Interrupted; what is finished is kept, and the same command resumes."
@@ -117,29 +124,33 @@ def _run_all(run: _Run, notebooks: list[Notebook]) -> str:
 
 def _bring_up_to_date(run: _Run, notebook: Notebook) -> str:
     """Run the notebook if it has to; return its status."""
-    profile = run.summary.profile
-    if reason := _why_skip(notebook, run.summary):
+    name, values = run.summary.run, parameters_in_force(notebook.parameters, run.given)
+    if reason := why_not_here(notebook, run.dataset) or _why_skip(notebook, values, run.summary):
         return f"skipped: {reason}"
-    values = parameters_in_force(notebook.parameters, profile, run.given)
-    parts = content_parts(notebook, profile, values)
-    stale = why_stale(notebook, profile, parts)
+    photos = photos_stamp(sets_of(notebook, values), values.get("DATA_PATH", ""))
+    parts = content_parts(notebook, name, values, photos)
+    stale = why_stale(notebook, name, parts)
     if stale is None and not run.force:
         return "up to date"
-    execute(notebook, profile, values, run.monitor, run.timeout_s)
-    write_stamp(notebook, profile, parts, run.monitor.seconds())
+    execute(notebook, name, values, run.monitor, run.timeout_s)
+    write_stamp(notebook, name, parts, run.monitor.seconds())
     return f"ran ({stale or 'forced'})"
 
 
-def _why_skip(notebook: Notebook, summary: RunSummary) -> str | None:
+def _why_skip(notebook: Notebook, values: dict[str, Any], summary: RunSummary) -> str | None:
     """Return why the notebook can't run here; an input that nobody has written yet is a failure."""
+    photos = sets_of(notebook, values)
     for name in notebook.requires:
-        if name not in REQUIREMENTS:
-            return f"unknown requirement {name!r}; known are {', '.join(REQUIREMENTS)}"
-        if reason := REQUIREMENTS[name]():
+        if name not in REQUIREMENTS and name not in photos:
+            return f"unknown requirement {name!r}; known are {', '.join([*REQUIREMENTS, *sorted(CATALOGUES)])}"
+        if name in REQUIREMENTS and (reason := REQUIREMENTS[name]()):
+            return reason
+    for number, name in enumerate(photos):
+        if reason := missing(name, values.get("DATA_PATH", "") if number == 0 else ""):
             return reason
     skipped = [outcome.name for outcome in summary.outcomes if outcome.status.startswith("skipped")]
     for artefact in notebook.reads:
-        if not (path := artefact_path(artefact, summary.profile)).exists():
+        if not (path := artefact_path(artefact, summary.run)).exists():
             writer = _writer(artefact, notebook.path.parent)
             if writer in skipped:
                 return f"{artefact} comes from {writer}, which was skipped"

@@ -34,9 +34,9 @@ class NotebookFailed(Exception):
         self.cell, self.source = (at.cell_number, at.source) if at else (0, "")
         self.traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(traceback or [])).splitlines()
 
-    def report(self, name: str, profile: str) -> str:
+    def report(self, name: str, run: str) -> str:
         """Return the failure in full, for people, with the files there are."""
-        good = executed_path(name, profile)
+        good = executed_path(name, run)
         files = {"as far as it came": failed_path(good), "kept from before": good}
         return "\n".join([
             f"FAILED {name}{f', cell {self.cell}' if self.cell else ''}: {self.reason}",
@@ -50,14 +50,14 @@ def failed_path(good: Path) -> Path:
     return good.with_name(f"{good.stem}.failed.ipynb")
 
 
-def execute(notebook: Notebook, profile: str, values: dict[str, Any], monitor: Monitor, timeout_s: int) -> None:
+def execute(notebook: Notebook, run: str, values: dict[str, Any], monitor: Monitor, timeout_s: int) -> None:
     """Run a notebook into a partial file; promote it when whole, else raise NotebookFailed and leave .failed.ipynb."""
-    good = executed_path(notebook.name, profile)
+    good = executed_path(notebook.name, run)
     partial = good.with_name(f".{notebook.name}.partial.ipynb")
     monitor.begin(notebook.name, notebook.n_cells)
     try:
-        _papermill(notebook, profile, values, partial, monitor, timeout_s)
-        _refuse_unwhole(notebook, profile, partial, monitor)
+        _papermill(notebook, run, values, partial, monitor, timeout_s)
+        _refuse_unwhole(notebook, run, partial, monitor)
         partial.replace(good)
         failed_path(good).unlink(missing_ok=True)
     except NotebookFailed:
@@ -69,10 +69,10 @@ def execute(notebook: Notebook, profile: str, values: dict[str, Any], monitor: M
 
 
 def _papermill(
-    notebook: Notebook, profile: str, values: dict[str, Any], partial: Path, monitor: Monitor, timeout_s: int
+    notebook: Notebook, run: str, values: dict[str, Any], partial: Path, monitor: Monitor, timeout_s: int
 ) -> None:
     logging.getLogger("papermill").setLevel(logging.CRITICAL)       # its guesses about parameters; we checked them
-    log = build_folder(profile).resolve() / "logs" / f"{notebook.name}.log"
+    log = build_folder(run).resolve() / "logs" / f"{notebook.name}.log"
     source, target = (str(path.resolve()).replace("{", "{{").replace("}", "}}") for path in (notebook.path, partial))
     try:
         papermill.execute_notebook(
@@ -90,13 +90,13 @@ def _papermill(
         raise NotebookFailed(str(error), monitor) from error
 
 
-def _refuse_unwhole(notebook: Notebook, profile: str, partial: Path, monitor: Monitor) -> None:
+def _refuse_unwhole(notebook: Notebook, run: str, partial: Path, monitor: Monitor) -> None:
     """Refuse what papermill lets pass: sys.exit(0), a declared artefact that isn't there."""
     for output in (output for cell in load_node(partial).cells for output in cell.get("outputs", [])):
         if output.output_type == "error":
             reason = f"{output.ename}: {output.evalue} ended the notebook early; a notebook ends with its last cell"
             raise NotebookFailed(reason, monitor, output.traceback)
-    for path in (artefact_path(artefact, profile) for artefact in notebook.writes):
+    for path in (artefact_path(artefact, run) for artefact in notebook.writes):
         if not path.exists():
             raise NotebookFailed(f"declares that it writes {path}, but didn't; write it or change metadata fashion16")
 

@@ -22,9 +22,9 @@ from .stamps import read_stamp
 class Monitor:
     """Follow a run cell by cell; progress() in a kernel reports from inside a long cell through `state_file`."""
 
-    def __init__(self, notebooks: list[Notebook], profile: str) -> None:
-        self.state_file = (build_folder(profile) / ".progress.json").resolve()
-        self.expected = {one.name: read_stamp(one.name, profile).get("seconds") or one.seconds for one in notebooks}
+    def __init__(self, notebooks: list[Notebook], run: str) -> None:
+        self.state_file = (build_folder(run) / ".progress.json").resolve()
+        self.expected = {one.name: read_stamp(one.name, run).get("seconds") or one.seconds for one in notebooks}
         self.taken: dict[str, float | None] = {}
         self.name, self.n_cells, self.cell_number, self.source = "", 0, 0, ""
         self.run_start = self.notebook_start = time.monotonic()

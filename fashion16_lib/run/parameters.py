@@ -41,7 +41,6 @@ def check_given(given: dict[str, Any], profile: str, defaults: dict[str, dict[st
     check_parameters(given)
 
 
-def parameters_in_force(defaults: dict[str, Any], profile: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Return a notebook's defaults with the profile and the given values put in."""
-    asked = {**given, "PROFILE": profile}
-    return {name: asked.get(name, default) for name, default in defaults.items()}
+def parameters_in_force(defaults: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return a notebook's defaults with the given values put in."""
+    return {name: given.get(name, default) for name, default in defaults.items()}

@@ -10,22 +10,22 @@ from typing import Any
 import nbformat
 
 from ..files import replace_file
-from ..settings import build_folder, get_profile, home, out_folder
+from ..settings import FASHION_MNIST, build_folder, get_profile, home, out_folder, run_name
 from .notebook import choose_notebooks, load_node, read_notebook, tagged
-from .parameters import parameters_in_force
 from .stamps import content_parts, executed_path, read_stamp, why_stale
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
 def publish(profile: str, *, notebooks_folder: Path | None = None) -> list[Path]:
-    """Put a run's outputs into the notebooks; return those that were run.
+    """Put the outputs of a profile's runs into the notebooks, each on its own data set; return those that were run.
 
     A notebook whose run isn't up to date or printed to stderr is a ValueError before anything is written.
     """
     get_profile(profile)
     book = choose_notebooks(None, notebooks_folder or home() / "notebooks")
-    texts = {path: _published(path, profile) for path in book if executed_path(path.stem, profile).is_file()}
+    runs = {path: run_name(profile, read_notebook(path).parameters.get("DATASET", FASHION_MNIST)) for path in book}
+    texts = {path: _published(path, run) for path, run in runs.items() if executed_path(path.stem, run).is_file()}
     if not texts:
         raise ValueError(f"{build_folder(profile) / 'notebooks'} must hold executed notebooks, got none; run them")
     for path, text in texts.items():
@@ -33,13 +33,14 @@ def publish(profile: str, *, notebooks_folder: Path | None = None) -> list[Path]
     return list(texts)
 
 
-def _published(path: Path, profile: str) -> str:
+def _published(path: Path, run: str) -> str:
     """Return the notebook as it stands with the outputs of its run."""
-    notebook = read_notebook(path)
-    parts = content_parts(notebook, profile, parameters_in_force(notebook.parameters, profile, {}))
-    if stale := why_stale(notebook, profile, parts):
-        raise ValueError(f"{path.name} must be up to date at {profile}, got {stale}; run it, then publish")
-    node, ran = load_node(path), load_node(executed_path(path.stem, profile))
+    notebook, stamp = read_notebook(path), read_stamp(path.stem, run)
+    photos = stamp.get("parts", {}).get("photos", "")           # the archive need not be there any more
+    parts = content_parts(notebook, run, {**notebook.parameters, "PROFILE": run.split("-")[0]}, photos)
+    if stale := why_stale(notebook, run, parts):
+        raise ValueError(f"{path.name} must be up to date at {run}, got {stale}; run it, then publish")
+    node, ran = load_node(path), load_node(executed_path(path.stem, run))
     injected = tagged(ran, "injected-parameters")
     _take_outputs(
         [cell for cell in node.cells if cell.cell_type == "code"],
@@ -48,7 +49,7 @@ def _published(path: Path, profile: str) -> str:
     for cell in node.cells:
         cell.metadata = {key: cell.metadata[key] for key in cell.metadata.keys() - {"papermill", "execution"}}
     declared = {key: value for key, value in node.metadata.items() if key == "fashion16"}
-    longest = max(notebook.seconds or 0, read_stamp(path.stem, profile)["seconds"])   # a newcomer's run has no caches
+    longest = max(notebook.seconds or 0, stamp["seconds"])   # a newcomer's run has no caches
     told = {"papermill": {"duration": longest}}
     node.metadata = {**declared, "kernelspec": KERNEL, "language_info": {"name": "python"}, **told}
     return nbformat.writes(nbformat.from_dict(node)).rstrip("\n") + "\n"      # sorted keys, indented by 1

@@ -22,37 +22,41 @@ PACKAGES = (
 )
 
 
-def executed_path(name: str, profile: str) -> Path:
+def executed_path(name: str, run: str) -> Path:
     """Return where a notebook's good executed copy lies."""
-    return build_folder(profile) / "notebooks" / f"{name}.ipynb"
+    return build_folder(run) / "notebooks" / f"{name}.ipynb"
 
 
-def stamp_path(name: str, profile: str) -> Path:
+def stamp_path(name: str, run: str) -> Path:
     """Return where a notebook's stamp lies."""
-    return build_folder(profile) / "stamps" / f"{name}.json"
+    return build_folder(run) / "stamps" / f"{name}.json"
 
 
-def artefact_path(artefact: str, profile: str) -> Path:
+def artefact_path(artefact: str, run: str) -> Path:
     """Return where a declared artefact lies."""
-    folder = results_folder(profile) if artefact.startswith("results:") else build_folder(profile)
+    folder = results_folder(run) if artefact.startswith("results:") else build_folder(run)
     return folder / artefact.removeprefix("results:")
 
 
-def content_parts(notebook: Notebook, profile: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return all that a notebook's result depends on, by content."""
+def content_parts(notebook: Notebook, run: str, parameters: dict[str, Any], data: str = "") -> dict[str, Any]:
+    """Return all that a notebook's result depends on, by content.
+
+    data : what tells the photos it reads from others; "" where it reads none
+    """
     return {
         "code cells": _sha(json.dumps(notebook.code)),
         "declarations": [notebook.requires, notebook.reads, notebook.writes],
         "library": {name: _sha(text) for name, text in library_files(notebook.code).items()},
-        "parameters": parameters,
+        "parameters": {name: value for name, value in parameters.items() if name != "DATA_PATH"},   # see "photos"
         "versions": _versions(),
-        "inputs": {artefact: digest(artefact_path(artefact, profile)) for artefact in notebook.reads},
+        "inputs": {artefact: digest(artefact_path(artefact, run)) for artefact in notebook.reads},
+        "photos": data,
     }
 
 
-def why_stale(notebook: Notebook, profile: str, parts: dict[str, Any]) -> str | None:
+def why_stale(notebook: Notebook, run: str, parts: dict[str, Any]) -> str | None:
     """Return in words why the notebook has to run, None if its stamp is good."""
-    stamp = read_stamp(notebook.name, profile)
+    stamp = read_stamp(notebook.name, run)
     if not stamp:
         return "first run"
     for part, now in json.loads(json.dumps(parts)).items():
@@ -60,7 +64,7 @@ def why_stale(notebook: Notebook, profile: str, parts: dict[str, Any]) -> str | 
         if now != before:
             names = _differing(now, before) if isinstance(now, dict) and isinstance(before, dict) else []
             return f"{part} changed{': ' * bool(names)}{', '.join(names[:3])}{' ...' * (len(names) > 3)}"
-    now = _results(notebook, profile)
+    now = _results(notebook, run)
     lost = [name for name in now if now[name] is None] or _differing(now, stamp["results"])
     return f"missing or altered: {', '.join(lost)}" if lost else None
 
@@ -69,24 +73,24 @@ def _differing(now: dict[str, Any], before: dict[str, Any]) -> list[str]:
     return sorted(name for name in now.keys() | before.keys() if now.get(name) != before.get(name))
 
 
-def read_stamp(name: str, profile: str) -> dict[str, Any]:
+def read_stamp(name: str, run: str) -> dict[str, Any]:
     """Return a notebook's stamp, empty if there is none or it is damaged."""
     try:
-        stamp = json.loads(stamp_path(name, profile).read_text(encoding="utf-8"))
+        stamp = json.loads(stamp_path(name, run).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return stamp if isinstance(stamp, dict) and {"parts", "results", "seconds"} <= set(stamp) else {}
 
 
-def write_stamp(notebook: Notebook, profile: str, parts: dict[str, Any], seconds: float) -> None:
+def write_stamp(notebook: Notebook, run: str, parts: dict[str, Any], seconds: float) -> None:
     """Record what a good run depended on and what it left."""
-    stamp = {"parts": parts, "results": _results(notebook, profile), "seconds": round(seconds, 1)}
-    replace_file(stamp_path(notebook.name, profile), json.dumps(stamp, indent=1, sort_keys=True).encode())
+    stamp = {"parts": parts, "results": _results(notebook, run), "seconds": round(seconds, 1)}
+    replace_file(stamp_path(notebook.name, run), json.dumps(stamp, indent=1, sort_keys=True).encode())
 
 
-def _results(notebook: Notebook, profile: str) -> dict[str, str | None]:
-    written = {artefact: digest(artefact_path(artefact, profile)) for artefact in notebook.writes}
-    return {"executed notebook": digest(executed_path(notebook.name, profile)), **written}
+def _results(notebook: Notebook, run: str) -> dict[str, str | None]:
+    written = {artefact: digest(artefact_path(artefact, run)) for artefact in notebook.writes}
+    return {"executed notebook": digest(executed_path(notebook.name, run)), **written}
 
 
 def digest(path: Path) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 CHUNK_ROWS = 1024  # features are projected this many rows at a time: 64 MiB of float64 at 8,192 dimensions
@@ -58,11 +60,18 @@ class RandomHyperplanes:
 
     def fit(self, features: np.ndarray) -> RandomHyperplanes:
         """Draw the planes and take the mean of the gallery's features, (n, d)."""
-        features = check_features(features)
-        if len(features) == 0:
+        return self.fit_batches([features])
+
+    def fit_batches(self, batches: Iterable[np.ndarray]) -> RandomHyperplanes:
+        """Do the same for features that come in batches, each (rows, d)."""
+        n_items, total = 0, np.zeros(0)
+        for features in map(check_features, batches):
+            total = features.sum(axis=0, dtype=np.float64) + (total if n_items else 0)
+            n_items += len(features)
+        if n_items == 0:
             raise ValueError("features must hold at least one row, got none; the gallery is empty")
-        n_features = features.shape[1]
-        mean = features.mean(axis=0, dtype=np.float64) if self.centred else np.zeros(n_features)
+        n_features = len(total)
+        mean = total / n_items if self.centred else np.zeros(n_features)
         normals = np.random.default_rng(self.seed).standard_normal((self.n_bits, n_features), dtype=np.float32)
         return self._set(normals, mean.astype(np.float32))
 

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from fashion16_lib.data.dataset import Dataset
+from fashion16_lib.data.pictures import part_of
+from fashion16_lib.features.batches import FeatureBatches
 from fashion16_lib.files import replace_file
 from fashion16_lib.search.answer import Answer, Decider, Extractor, Hit, Images, Stages
 from fashion16_lib.search.buckets import Buckets, BucketTables
@@ -169,7 +171,7 @@ class Fashion16(DirectSearch):
         centred: bool = True,
         split_by: str = "label",
     ) -> Self:
-        """Extract, classify, hash and store a gallery.
+        """Extract, classify, hash and store a gallery; of a large one only a batch of features is held at once.
 
         Parameters
         ----------
@@ -194,12 +196,15 @@ class Fashion16(DirectSearch):
                 f"{', '.join(unknown)}; train a classifier on the gallery's classes"
             )
         gallery = gallery.sorted_by_id()
-        features = extractor.extract(gallery.images)
-        hasher = RandomHyperplanes(n_bits, seed, centred).fit(features)
-        stored_under = np.asarray(gallery.labels)
-        if split_by == "predicted":
-            columns = [classifier.class_names.index(name) for name in gallery.class_names]
-            stored_under = classify(classifier, gallery.images, features)[:, columns].argmax(axis=1)
+        batches = FeatureBatches(extractor, gallery.images)
+        hasher = RandomHyperplanes(n_bits, seed, centred).fit_batches(features for _, features in batches)
+        codes, stored_under = np.empty((len(gallery), n_bits // 8), np.uint8), np.array(gallery.labels)
+        columns = [classifier.class_names.index(name) for name in gallery.class_names]
+        for rows, features in batches:
+            codes[rows] = hasher.encode(features)
+            if split_by == "predicted":
+                likely = classify(classifier, part_of(gallery.images, rows), features)[:, columns]
+                stored_under[rows] = likely.argmax(axis=1)
         content = write_library(
             {
                 "dataset": gallery.name,
@@ -211,7 +216,7 @@ class Fashion16(DirectSearch):
                 "hash": {"n_bits": n_bits, "seed": seed, "centred": centred},
             },
             hasher,
-            hasher.encode(features),
+            codes,
             stored_under,
             gallery.ids,
             gallery.labels,
