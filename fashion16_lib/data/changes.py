@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from fashion16_lib.data.opencv import cv2
 
 
+def ground(image: np.ndarray) -> int | tuple[int, ...]:
+    """Return what a garment stands on, to fill what a change lays bare: 0 for grey images, as Fashion-MNIST's is;
+    for colour the median of the four borders, each channel its own.
+    """
+    if image.ndim == 2:
+        return 0
+    borders = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    return tuple(map(int, np.median(borders, axis=0)))
+
+
 def rotate(image: np.ndarray, degrees: float) -> np.ndarray:
-    """Return an image turned counter-clockwise about its centre; what comes in at the corners is 0.
+    """Return an image turned counter-clockwise about its centre; what comes in at the corners is the ground.
 
     Parameters
     ----------
@@ -33,10 +44,10 @@ def scale(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _turn_and_scale(image: np.ndarray, degrees: float, factor: float) -> np.ndarray:
-    """Return the image under OpenCV's affine map; the border is 0, the background of Fashion-MNIST."""
+    """Return the image under OpenCV's affine map; what comes in at the border is the ground."""
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, factor)
-    return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=0)
+    return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=ground(image))
 
 
 def brighten(image: np.ndarray, factor: float) -> np.ndarray:
@@ -52,8 +63,9 @@ def brighten(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def shift(image: np.ndarray, right: int, down: int) -> np.ndarray:
-    """Return an image moved by whole pixels; negative means left or up, what comes in at the border is 0."""
-    moved = np.zeros_like(image)
+    """Return an image moved by whole pixels; negative means left or up, the ground comes in at the border."""
+    moved = np.empty_like(image)
+    moved[:] = ground(image)
     height, width = image.shape[:2]
     moved[_inside(down, height), _inside(right, width)] = image[_inside(-down, height), _inside(-right, width)]
     return moved
@@ -96,17 +108,13 @@ SEEN_AGAIN: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def seen_again(images: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """Return each change's name with all images changed so: the queries of instance recall.
+def each(images: Any, change: Callable[..., np.ndarray], *strength: float) -> Any:
+    """Return all images changed: an array (n, h, w) or (n, h, w, 3) as an array, pictures of any size as a list."""
+    changed = [change(image, *strength) for image in images]
+    return np.stack(changed) if isinstance(images, np.ndarray) else changed
 
-    Parameters
-    ----------
-    images : (n, h, w) or (n, h, w, 3) uint8; the results have the same shape
-    """
-    changed = []
-    for name, change in SEEN_AGAIN.items():
-        result = np.empty_like(images)
-        for row, image in enumerate(images):
-            result[row] = change(image)
-        changed.append((name, result))
-    return changed
+
+def seen_again(images: Any) -> list[tuple[str, Any]]:
+    """Return each change's name with all images changed so (`each`): the queries of instance recall."""
+    images = images if isinstance(images, np.ndarray) else list(images)         # decoded once
+    return [(name, each(images, change)) for name, change in SEEN_AGAIN.items()]

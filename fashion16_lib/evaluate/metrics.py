@@ -83,6 +83,12 @@ def direct_precision(
     )
 
 
+def chance_precision(query_labels: np.ndarray, gallery_labels: np.ndarray) -> np.ndarray:
+    """Return each query's expected precision if the hits were drawn at random: its class's share of the gallery, (q,).
+    """
+    return np.array([(gallery_labels == label).mean() for label in query_labels])
+
+
 def in_class_precision(
     query_codes: np.ndarray,
     query_labels: np.ndarray,

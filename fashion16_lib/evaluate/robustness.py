@@ -8,8 +8,9 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from fashion16_lib.data.changes import brighten, rotate, scale
+from fashion16_lib.data.changes import brighten, each, rotate, scale
 from fashion16_lib.evaluate.statistics import proportion
+from fashion16_lib.search.answer import Images
 
 # change -> what is done, the strength that changes nothing, those that are tried
 CHANGES: dict[str, tuple[Callable[..., np.ndarray], float, tuple[float, ...]]] = {
@@ -20,13 +21,13 @@ CHANGES: dict[str, tuple[Callable[..., np.ndarray], float, tuple[float, ...]]] =
 
 
 def right_under_changes(
-    images: np.ndarray, labels: np.ndarray, methods: dict[str, Callable[[np.ndarray], np.ndarray]]
+    images: Images, labels: np.ndarray, methods: dict[str, Callable[[Images], np.ndarray]]
 ) -> pd.DataFrame:
     """Ask each method for the class of each image under each change.
 
     Parameters
     ----------
-    images : (q, h, w) or (q, h, w, 3) uint8
+    images : q of (h, w) or (h, w, 3) uint8
     labels : (q,) true classes
     methods : name -> gives the (q,) classes of changed images
 
@@ -38,7 +39,7 @@ def right_under_changes(
     parts = []
     for change, (function, neutral, strengths) in CHANGES.items():
         for strength in (neutral, *strengths):
-            changed = np.stack([function(image, strength) for image in images])
+            changed = each(images, function, strength)
             for method, classes_of in methods.items():
                 right = unchanged[method] if strength == neutral else classes_of(changed) == labels
                 asked = {"query": range(len(labels)), "method": method, "change": change, "strength": strength}

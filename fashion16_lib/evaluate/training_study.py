@@ -12,8 +12,9 @@ import pandas as pd
 
 from fashion16_lib.data.changes import flip, shift
 from fashion16_lib.data.dataset import Collection, Dataset, load_dataset
+from fashion16_lib.data.preprocess import to_table1_input
 from fashion16_lib.evaluate.statistics import PowerLaw, power_law
-from fashion16_lib.settings import TRAINING_BATCH_SIZE, Profile
+from fashion16_lib.settings import FASHION_MNIST, TRAINING_BATCH_SIZE, Profile
 
 
 def epochs_for(n_images: int, profile: Profile) -> int:
@@ -22,32 +23,34 @@ def epochs_for(n_images: int, profile: Profile) -> int:
     return max(profile.epochs, -(-profile.min_updates // batches))
 
 
-def nested_part(profile: Profile, n_images: int) -> Collection:
-    """Return Fashion-MNIST with n training images, in a fixed random order: smaller parts lie in larger ones.
+def nested_part(profile: Profile, n_images: int, dataset: str = FASHION_MNIST, path: str = "") -> Collection:
+    """Return a data set with n training images, in a fixed random order: smaller parts lie in larger ones.
 
     Where there are fewer than n, changed copies fill up: see `augmented`.
     """
-    photos = load_dataset("fashion-mnist", replace(profile, n_train=n_images))
+    photos = load_dataset(dataset, replace(profile, n_train=n_images), path=path)
     return replace(photos, train=augmented(photos.train, n_images))
 
 
 def augmented(photos: Dataset, n_images: int, seed: int = 0) -> Dataset:
     """Return the images followed by changed copies up to n: moved by up to 2 pixels, half of them flipped.
 
-    Copies are no new garments; their ids hold a "+", and whatever is measured with them says so.
+    Copies are no new garments; their ids hold a "+", and whatever is measured with them says so. Photos are made as
+    small as the Table 1 network takes them first.
     """
     n_more = n_images - len(photos)
     if n_more <= 0:
         return photos
+    images = to_table1_input(photos.images)
     rng = np.random.default_rng(seed)
     rows = np.concatenate([rng.permutation(len(photos)) for _ in range(-(-n_more // len(photos)))])[:n_more]
     moves = rng.integers(-2, 3, size=(n_more, 2))
-    copies = [shift(photos.images[row], *move) for row, move in zip(rows, moves.tolist(), strict=True)]
+    copies = [shift(images[row], *move) for row, move in zip(rows, moves.tolist(), strict=True)]
     copies = [flip(copy) if turn else copy for copy, turn in zip(copies, rng.random(n_more) < 0.5, strict=True)]
     ids = [f"{photos.ids[row]}+{number}" for number, row in enumerate(rows)]
     return Dataset(
         photos.name,
-        np.concatenate([np.asarray(photos.images), np.stack(copies)]),
+        np.concatenate([images, np.stack(copies)]),
         np.concatenate([photos.labels, photos.labels[rows]]),
         photos.class_names,
         [*photos.ids, *ids],
@@ -55,17 +58,19 @@ def augmented(photos: Dataset, n_images: int, seed: int = 0) -> Dataset:
 
 
 def train_parts(
-    folder: Path, profile: Profile, sizes: Iterable[int], seeds: Iterable[int], **options: Any
+    folder: Path, profile: Profile, sizes: Iterable[int], seeds: Iterable[int], *, dataset: str = FASHION_MNIST,
+    path: str = "", **options: Any,
 ) -> dict[tuple[int, int], Any]:
     """Train (or load) the Table 1 network on nested parts of the training images; return it by (size, seed).
 
+    dataset, path : of load_dataset
     options : of Table1Classifier.train, dropout say
     """
     from fashion16_lib.models.classifier import Table1Classifier
 
     trained = {}
     for size in sizes:
-        part = nested_part(profile, size)
+        part = nested_part(profile, size, dataset, path)
         for seed in seeds:
             trained[size, seed] = Table1Classifier.train_or_load(
                 folder,

@@ -157,7 +157,8 @@ def fashion16_figure(
         show_image(_inset(canvas, 25 + 7.3 * number, 1.2, 6.6, 8), hit)
     headline(
         figure,
-        f"Fashion-16: the query is taken for {answer.label}, hashed to {bits.size} bits, compared in 1 library of 10",
+        f"Fashion-16: the query is taken for {answer.label}, hashed to {bits.size} bits, "
+        f"compared in 1 library of {len(counts)}",
     )
     return figure
 

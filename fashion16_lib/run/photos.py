@@ -15,7 +15,7 @@ def why_not_here(notebook: Notebook, dataset: str) -> str | None:
     """Return why a notebook has no place in a run on a data set, None if it has."""
     own = notebook.parameters.get("DATASET")
     if own is None:
-        return None if dataset == FASHION_MNIST else "the same for every data set"
+        return None if dataset == FASHION_MNIST else "has no DATASET parameter: on Fashion-MNIST only"
     return None if own in (FASHION_MNIST, dataset) else f"stands on {own}: run it with --dataset {own}"
 
 
