@@ -1,7 +1,11 @@
-# The dependency graph. `make` alone lists the targets; PROFILE=smoke|quick|full.
-PROFILE ?= quick
-PYTHON  ?= python3
-RUN      = .venv/bin/python -m fashion16_lib
+# The dependency graph. `make` alone lists the targets; PROFILE=smoke|quick|full, DATASET=..., DATA_PATH=ZIP_OR_FOLDER.
+PROFILE   ?= quick
+DATASET   ?= fashion-mnist
+DATA_PATH ?=
+PYTHON    ?= python3
+RUN        = .venv/bin/python -m fashion16_lib
+OF_RUN     = --profile $(PROFILE) --dataset $(DATASET)
+PATH_GIVEN = $(if $(DATA_PATH),--data-path "$(DATA_PATH)")
 
 # Nothing outside this folder is written but pip's own download cache.
 export KERAS_HOME   = $(CURDIR)/data/keras
@@ -16,6 +20,8 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 help:   ## list the targets (this list)
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 	@echo "  PROFILE=smoke|quick|full chooses the scale (now: $(PROFILE))"
+	@echo "  DATASET=fashion-mnist|product-photos|street-photos|class-folder chooses the images (now: $(DATASET)),"
+	@echo "  DATA_PATH=ZIP_OR_FOLDER where the photos are (data/README.md says where to get them)"
 
 setup: .venv/.complete   ## make .venv and install every package of requirements.lock into it
 
@@ -31,14 +37,16 @@ setup: .venv/.complete   ## make .venv and install every package of requirements
 data: setup   ## fetch and verify Fashion-MNIST and the ImageNet weights of VGG-16
 	@$(RUN) fetch
 
-paper: data   ## run every notebook of the paper at PROFILE and write results/ and the READMEs' tables
-	@$(RUN) run --profile $(PROFILE)
+paper: data   ## run every notebook of the paper on DATASET at PROFILE, write results/ and the READMEs' tables
+	@$(RUN) run $(OF_RUN) $(PATH_GIVEN)
 	@$(RUN) readme >/dev/null
 
-all: paper   ## the paper and the later parts of the book
+all: paper   ## the paper, and the notebooks that stand on product photos, where those are there
+	@$(RUN) run --profile $(PROFILE) --dataset product-photos --where-photos-are $(PATH_GIVEN)
+	@$(RUN) readme >/dev/null
 
-figures: paper   ## show every figure and table of PROFILE on one page, results/PROFILE/index.html
-	@$(RUN) figures --profile $(PROFILE)
+figures: paper   ## show every figure and table of a run on one page, index.html in its results
+	@$(RUN) figures $(OF_RUN)
 
 test: data   ## check code, notebooks and results
 	@.venv/bin/python -m ruff check .
@@ -47,8 +55,8 @@ test: data   ## check code, notebooks and results
 
 verify: data   ## rerun PROFILE from nothing in build/verify and compare its numbers with results/expected
 	@rm -rf build/verify
-	@FASHION16_OUT=build/verify $(RUN) run --profile $(PROFILE)
-	@FASHION16_OUT=build/verify $(RUN) compare --profile $(PROFILE)
+	@FASHION16_OUT=build/verify $(RUN) run $(OF_RUN) $(PATH_GIVEN)
+	@FASHION16_OUT=build/verify $(RUN) compare $(OF_RUN)
 
 publish: paper   ## put the executed notebooks of PROFILE into notebooks/
 	@$(RUN) publish --profile $(PROFILE)

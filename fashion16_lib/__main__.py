@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="03 or 03-hash-with-vgg16; default all")
     _of_a_run(run)
     run.add_argument("--data-path", metavar="ZIP_OR_FOLDER", help="where the photos are (default: the photos folder)")
+    run.add_argument("--where-photos-are", action="store_true", help="without the photos say so, and do nothing")
     run.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     run.add_argument("--force", action="store_true", help="run even what is up to date")
     run.set_defaults(do=_run)
@@ -112,12 +113,16 @@ def _fetch(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     from fashion16_lib.run import run_notebooks
+    from fashion16_lib.run.photos import missing
 
     parameters = {name: _literal(value) for name, value in args.parameter}
     if args.dataset != FASHION_MNIST:
         parameters["DATASET"] = args.dataset
     if args.data_path:
         parameters["DATA_PATH"] = str(Path(args.data_path).resolve())       # the notebooks run in their own folder
+    if args.where_photos_are and (reason := missing(args.dataset, args.data_path or "")):
+        print(f"skipped: {reason}")
+        return 0
     return run_notebooks(args.notebooks or None, args.profile, parameters, force=args.force)
 
 

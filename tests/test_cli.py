@@ -82,6 +82,15 @@ def test_build_says_what_it_made_and_what_it_left_out(closet, tmp_path, capsys):
     ]
 
 
+def test_build_from_a_zip_of_class_folders_is_the_same_library(library, closet, tmp_path, capsys):
+    packed = shutil.make_archive(str(tmp_path / "mine"), "zip", closet.parent, closet.name)
+    built_by(["--data", packed, "--out", tmp_path / "mine.h5", "--pixels", 32, "--bits", BITS])
+    assert f"{ITEMS} items in 3 classes" in capsys.readouterr().out
+    from_zip, from_folder = Library(tmp_path / "mine.h5"), Library(library)
+    assert (from_zip.all_codes() == from_folder.all_codes()).all()
+    assert from_zip.ids(np.arange(1)) == [f"{closet.name}/{from_folder.ids(np.arange(1))[0]}"]
+
+
 def test_search_as_json(library, closet, capsys):
     pictures = [closet / "Bag/3.jpg", closet / "Trouser/4.png"]
     answers = searched(capsys, library, *pictures, "-k", 7)
@@ -385,10 +394,10 @@ def test_verify_runs_in_an_empty_folder_then_compares_and_fails_where_that_fails
     (tmp_path / "runner").write_text(RUNNER)
     (tmp_path / "runner").chmod(0o755)
     environment = {**os.environ, "FAILS": fails, "FASHION16_OUT": ""}
-    command = ["make", "verify", "PROFILE=smoke", "RUN=./runner"]
+    command, smoke = ["make", "verify", "PROFILE=smoke", "RUN=./runner"], "--profile smoke --dataset fashion-mnist"
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     assert (tmp_path / "calls").read_text().splitlines() == [
-        " fetch build", "build/verify run --profile smoke ", "build/verify compare --profile smoke build"
+        " fetch build", f"build/verify run {smoke} ", f"build/verify compare {smoke} build"
     ], done.stderr
     assert (done.returncode == 0) == (fails == "nothing")
     assert not (tmp_path / "build/verify/build/quick").exists()

@@ -178,6 +178,13 @@ def test_the_profile_reaches_the_runner(target):
     assert done.returncode == 0 and "run --profile smoke" in done.stdout and "quick" not in done.stdout
 
 
+@needs_make
+def test_the_data_set_and_its_path_reach_the_runner():
+    done = make("--dry-run", "paper", "DATASET=product-photos", "DATA_PATH=my photos.zip")
+    assert done.returncode == 0
+    assert 'run --profile quick --dataset product-photos --data-path "my photos.zip"' in done.stdout
+
+
 def test_ci_runs_what_everybody_runs():
     script = ROOT / ".ci/run"
     commands = [line.split("#")[0].strip() for line in script.read_text(encoding="utf-8").splitlines()]

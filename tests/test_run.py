@@ -257,6 +257,61 @@ def test_a_second_run_is_refused(book):
         run_notebooks(None, "smoke", notebooks_folder=book)
 
 
+# ---------------------------------------------------------------- data sets
+
+ON_DATA = 'PROFILE = "quick"\nDATASET = "fashion-mnist"\nDATA_PATH = ""'
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch) -> Path:
+    """Return a folder of photos, which the runner only looks for: no notebook here reads it."""
+    monkeypatch.delenv("FASHION16_PHOTOS", raising=False)
+    monkeypatch.setenv("FASHION16_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "shop.zip").write_bytes(b"photos")
+    return tmp_path / "shop.zip"
+
+
+def test_a_run_on_photos_has_its_own_folders_and_leaves_out_what_stands_on_other_data(book, shop):
+    write(book, "00-all", "1 / 0")
+    write(book, "01-any", "print(DATASET, DATA_PATH)", parameters=ON_DATA)
+    write(book, "15-products", "print(DATASET)", parameters=ON_DATA.replace("fashion-mnist", "product-photos"))
+    write(book, "26-street", "1 / 0", parameters=ON_DATA.replace("fashion-mnist", "street-photos"))
+    given = {"DATASET": "product-photos", "DATA_PATH": str(shop)}
+    assert statuses(book, parameters=given) == [
+        "skipped: has no DATASET parameter: on Fashion-MNIST only", "ran (first run)", "ran (first run)",
+        "skipped: stands on street-photos: run it with --dataset street-photos",
+    ]
+    text = (build_folder("smoke-product-photos") / "notebooks/01-any.ipynb").read_text(encoding="utf-8")
+    assert f"product-photos {shop}" in text and not (build_folder("smoke") / "notebooks").exists()
+    assert statuses(book, ["01", "15"]) == [
+        "ran (first run)", "skipped: stands on product-photos: run it with --dataset product-photos"]
+    assert statuses(book, ["01"], parameters=given) == ["up to date"]
+
+    os.utime(shop, (1, 1))
+    assert statuses(book, ["01"], parameters=given) == ["ran (photos changed)"]
+    elsewhere = shop.rename(shop.with_name("product-photos.zip")).rename(shop.parent / "data/product-photos.zip")
+    assert elsewhere.is_file()
+    assert statuses(book, ["01", "15"], parameters={"DATASET": "product-photos"}) == [
+        "up to date", "ran (photos changed)"]
+
+
+def test_photos_that_are_not_there_stop_a_run_on_them(book, shop):
+    write(book, "01-any", "1", parameters=ON_DATA)
+    for given in ({"DATA_PATH": "/nowhere.zip"}, {}, {"DATASET": "class-folder"}):
+        with pytest.raises(RuntimeError, match="no such folder|no product-photos in|needs a zip or folder, got ''"):
+            run_notebooks(None, "smoke", {"DATASET": "product-photos", **given}, notebooks_folder=book)
+
+
+def test_what_stands_on_photos_is_published_from_the_run_on_them(book, shop):
+    path = write(book, "15-products", "print(DATASET)", parameters=ON_DATA.replace("fashion-mnist", "product-photos"))
+    statuses(book, parameters={"DATASET": "product-photos", "DATA_PATH": str(shop)})
+    shop.unlink()
+    assert publish("smoke", notebooks_folder=book) == [path]
+    cells = nbformat.read(path, as_version=4).cells
+    assert cells[-1].outputs[0].text == "product-photos\n" and str(shop) not in path.read_text(encoding="utf-8")
+
+
 # ---------------------------------------------------------------- what it shows
 
 def test_seconds_left_is_scaled_by_the_speed_seen():

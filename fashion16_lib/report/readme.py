@@ -13,15 +13,18 @@ from fashion16_lib.report.index import maker_of, not_run
 from fashion16_lib.report.verdicts import claims_markdown
 from fashion16_lib.settings import home
 
+PHOTOS = "quick-product-photos"
 RESULTS = "<!-- results: make readme -->", "<!-- /results -->"
+COLUMNS = {"quick": "`quick`", "full": "`full`", PHOTOS: "`quick`, product photos"}     # runs shown
 CLAIMED = "<!-- claims: make readme -->", "<!-- /claims -->"
 ROWS = (        # metrics file, name, what it is in words
     ("02-train-classifier", "parameters", "parameters of Table 1's network"),
-    ("02-train-classifier", "test_accuracy", "its accuracy on the 10,000 test images"),
+    ("02-train-classifier", "test_accuracy", "its accuracy on the test images (10,000 of Fashion-MNIST)"),
     ("10-classify-precisely", "best_epoch", "its best epoch on the tuning images"),
     ("05-search-by-image", "decider_accuracy", "accuracy of the softmax head, the default decider"),
     ("05-search-by-image", "table_1_accuracy", "accuracy of Table 1's network on the same queries"),
     ("05-search-by-image", "exact_cosine_precision_at_20", "P@20, direct, exact cosine (no hash)"),
+    ("05-search-by-image", "exact_cosine_precision_at_20_macro", "the same, each class counted once"),
     ("05-search-by-image", "direct_precision_at_20", "P@20, direct, 64-bit codes, planes of seed 0"),
     ("05-search-by-image", "centred_precision_at_20_over_seeds", "the same, mean and range over 5 seeds of the planes"),
     ("05-search-by-image", "centred_minus_uncentred_precision_at_20", "of which centring brings, mean and range"),
@@ -37,13 +40,13 @@ ROWS = (        # metrics file, name, what it is in words
 
 
 def results_table(results: Path) -> str:
-    """Return the README's table of results as Markdown: a column of quick and one of full.
+    """Return the README's table of results as Markdown, a column a run of COLUMNS.
 
     results : the folder of all runs
     """
-    lines = ["| what | `quick` | `full` |", "|---|---|---|"]
+    lines = [f"| what | {' | '.join(COLUMNS.values())} |", "|---" * (1 + len(COLUMNS)) + "|"]
     for notebook, name, words in ROWS:
-        cells = [_value(results / run / "metrics" / f"{notebook}.json", name) for run in ("quick", "full")]
+        cells = [_value(results / run / "metrics" / f"{notebook}.json", name) for run in COLUMNS]
         lines.append(f"| {words} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -52,7 +55,9 @@ def _value(path: Path, name: str) -> str:
     """Return a metric with its interval, or that its notebook wasn't run."""
     if not path.is_file():
         return "not run"
-    record = read_metrics(path)[name]
+    record = read_metrics(path).get(name)
+    if record is None:
+        return "not measured"
     value = f"{record['value']:,}" if isinstance(record["value"], int) else f"{record['value']:.3f}"
     return value if record["low"] is None else f"{value} [{record['low']:.3f}, {record['high']:.3f}]"
 
@@ -62,8 +67,9 @@ def with_results(readme: str, results: Path) -> str:
 
     results : the folder of the run whose claims are judged; the other runs lie beside it
     """
-    findings = judge_all(CLAIMS, results / "metrics")
-    return _between(_between(readme, *RESULTS, results_table(results.parent)), *CLAIMED, claims_markdown(findings))
+    findings, on_photos = (judge_all(CLAIMS, results.with_name(run) / "metrics") for run in ("quick", PHOTOS))
+    claims = claims_markdown(findings, on_photos)
+    return _between(_between(readme, *RESULTS, results_table(results.parent)), *CLAIMED, claims)
 
 
 def _between(text: str, start: str, end: str, table: str) -> str:

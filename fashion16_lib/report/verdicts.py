@@ -51,16 +51,22 @@ def count_verdicts(findings: list[Finding]) -> pd.DataFrame:
     return counts.rename_axis(None, axis=1)
 
 
-def claims_markdown(findings: list[Finding]) -> str:
-    """Return the README's table of claims as Markdown."""
+def claims_markdown(findings: list[Finding], on_photos: list[Finding]) -> str:
+    """Return the README's table of claims as Markdown, with the verdicts that product photos give beside them."""
     counts = ", ".join(f"{count} {verdict}" for verdict, count in count_verdicts(findings).sum().items())
-    lines = [f"{len(findings)} claims: {counts}.", ""]
-    lines += ["| section | claim | paper | ours [interval] | verdict | why |", "|---|---|---|---|---|---|"]
-    for finding in findings:
+    others = ", ".join(f"{count} {verdict}" for verdict, count in count_verdicts(on_photos).sum().items())
+    lines = [f"{len(findings)} claims: {counts}. On product photos: {others}.", ""]
+    lines += ["| section | claim | paper | ours [interval] | verdict | on product photos | why |", "|---" * 7 + "|"]
+    for finding, photos in zip(findings, on_photos, strict=True):
         ours = "" if finding.ours is None else f"{finding.metric.replace('_', ' ')}: {number_in_words(finding)}"
-        cells = (finding.section, finding.claim, finding.paper, ours, f"**{finding.verdict}**", finding.reason)
+        cells = (finding.section, finding.claim, finding.paper, ours, f"**{finding.verdict}**",
+                 f"{photos.verdict} {_short(photos)}".rstrip(), finding.reason)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
+
+
+def _short(finding: Finding) -> str:
+    return f"({number_in_words(finding)})" if finding.ours is not None and finding.kind != "arithmetic" else ""
 
 
 SIGNS = {

@@ -36,11 +36,13 @@ def sets_of(notebook: Notebook, values: dict[str, Any]) -> list[str]:
 
 def photos_stamp(datasets: list[str], path: str) -> str:
     """Return sizes and times of the archives (the path is the first one's); raise where one isn't there."""
-    places = []
-    for number, name in enumerate(datasets):
-        given = path if number == 0 else ""
-        places.append(find_photos(CATALOGUES[name], given) if name in CATALOGUES else Path(given))
-    stats = [place.stat() for place in places if place.exists()]
-    if len(stats) < len(places) or (places and not str(places[0])):
-        raise Fashion16Error("no photos at the path given; set DATA_PATH to a zip or folder")
+    stats = [_place(name, "" if number else path).stat() for number, name in enumerate(datasets)]
     return ", ".join(f"{stat.st_size} bytes of {stat.st_mtime_ns}" for stat in stats)
+
+
+def _place(dataset: str, path: str) -> Path:
+    if dataset in CATALOGUES:
+        return find_photos(CATALOGUES[dataset], path)
+    if not path or not Path(path).exists():
+        raise Fashion16Error(f"{dataset} needs a zip or folder, got {path!r}; give its path (DATA_PATH, --data-path)")
+    return Path(path)
