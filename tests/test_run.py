@@ -299,7 +299,7 @@ def test_a_run_on_photos_has_its_own_folders_and_leaves_out_what_stands_on_other
 def test_photos_that_are_not_there_stop_a_run_on_them(book, shop):
     write(book, "01-any", "1", parameters=ON_DATA)
     for given in ({"DATA_PATH": "/nowhere.zip"}, {}, {"DATASET": "class-folder"}):
-        with pytest.raises(RuntimeError, match="no such folder|no product-photos in|needs a zip or folder, got ''"):
+        with pytest.raises(RuntimeError, match=r"no such folder|no product-photos in|needs a zip or folder, got ''"):
             run_notebooks(None, "smoke", {"DATASET": "product-photos", **given}, notebooks_folder=book)
 
 

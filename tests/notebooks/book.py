@@ -6,8 +6,18 @@ from pathlib import Path
 
 import nbformat
 
+from fashion16_lib.run.notebook import read_notebook
+
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+
+
+def data_of(path: Path) -> str:
+    """Return the data set that a notebook stands on by default."""
+    return read_notebook(path).parameters.get("DATASET", "fashion-mnist")
+
+
+ON_PHOTOS = [path for path in NOTEBOOKS if data_of(path) != "fashion-mnist"]
 
 
 def code_cells(path: Path) -> list:
