@@ -14,9 +14,10 @@ import pandas as pd
 
 from fashion16_lib.evaluate.statistics import Estimate
 from fashion16_lib.files import replace_file
-from fashion16_lib.settings import Fashion16Error
+from fashion16_lib.settings import FASHION_MNIST, Fashion16Error
 
 PACKAGES = ("keras", "numpy", "h5py", "scikit-learn", "opencv-python-headless")
+PHOTOS = "photos"           # in expected values: notebook -> digest of the photos
 Value = Estimate | float | int
 UNITS = {       # part of a metric's name -> its unit; the first that fits
     "_over_": "1",
@@ -168,9 +169,22 @@ def _expectations_of(path: Path, profile: str) -> dict[str, Any]:
 
 
 def write_expected(path: Path, metrics_folder: Path, profile: str) -> None:
-    """Write the expected values of a run; a notebook without any isn't named."""
-    wanted = {notebook: metrics for notebook, metrics in expectations(metrics_folder, profile).items() if metrics}
+    """Write the expected values of a run; a notebook without any isn't named.
+
+    People's archives of photos differ: a run on photos is held to them only where it has the same ones, by digest.
+    """
+    found = expectations(metrics_folder, profile).items()
+    wanted: dict[str, Any] = {name: metrics for name, metrics in found if metrics}
+    photos = {name: digest for name in wanted if (digest := _photos_of(metrics_folder / f"{name}.json"))}
+    if photos:
+        wanted[PHOTOS] = photos
     replace_file(path, (json.dumps(wanted, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def _photos_of(path: Path) -> str:
+    """Return the digest of the photos that a metrics file's numbers come from; "" for Fashion-MNIST."""
+    about = json.loads(path.read_text(encoding="utf-8"))["provenance"] if path.is_file() else {}
+    return about.get("dataset_sha256", "") if about.get("dataset", FASHION_MNIST) != FASHION_MNIST else ""
 
 
 def compare_with_expected(expected_path: Path, metrics_folder: Path) -> list[dict[str, Any]]:
@@ -182,18 +196,22 @@ def compare_with_expected(expected_path: Path, metrics_folder: Path) -> list[dic
 
     Raises
     ------
-    Fashion16Error : no expected values for this run
+    Fashion16Error : no expected values for this run, or they come from other photos
     """
     if not expected_path.is_file():
         raise Fashion16Error(
             f"no expected values at {expected_path}; write them from a run you trust: python -m fashion16_lib expect"
         )
-    rows = []
-    for notebook, wanted in json.loads(expected_path.read_text(encoding="utf-8")).items():
+    rows, expected = [], json.loads(expected_path.read_text(encoding="utf-8"))
+    for notebook, digest in expected.pop(PHOTOS, {}).items():
+        if (found := _photos_of(metrics_folder / f"{notebook}.json")) not in ("", digest):
+            raise Fashion16Error(f"{expected_path.name} comes from other photos ({notebook}: {digest[:12]}..., here "
+                                 f"{found[:12]}...): its numbers say nothing about yours")
+    for notebook, wanted in expected.items():
         path = metrics_folder / f"{notebook}.json"
-        found = read_metrics(path) if path.is_file() else {}
+        records = read_metrics(path) if path.is_file() else {}
         for name, target in wanted.items():
-            value = found.get(name, {}).get("value")
+            value = records.get(name, {}).get("value")
             agrees = value is not None and abs(value - target["value"]) <= target["tolerance"]
             rows.append(
                 {
