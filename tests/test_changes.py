@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fashion16_lib.data.changes import SEEN_AGAIN, brighten, crop, flip, rotate, scale, seen_again, shift
+from fashion16_lib.data.changes import SEEN_AGAIN, brighten, crop, flip, ground, rotate, scale, seen_again, shift
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (28, 28), dtype=np.uint8)
@@ -106,6 +106,21 @@ def test_seen_again_gives_every_image_under_every_change(shape):
         assert results.shape == shape and results.dtype == np.uint8
         for image, result in zip(images, results, strict=True):
             np.testing.assert_array_equal(result, SEEN_AGAIN[name](image))
+
+
+def test_pictures_of_different_sizes_stay_as_they_are():
+    pictures = [RNG.integers(0, 256, shape, dtype=np.uint8) for shape in ((80, 60, 3), (70, 53, 3), (28, 28))]
+    for name, results in seen_again(iter(pictures)):
+        assert [result.shape for result in results] == [picture.shape for picture in pictures], name
+
+
+def test_what_comes_in_is_the_ground_a_garment_stands_on():
+    photo = np.full((40, 30, 3), (250, 240, 230), np.uint8)
+    photo[10:30, 5:25] = 20                                             # the garment, inside
+    photo[0, 0] = 0                                                     # one odd pixel changes nothing
+    for changed in (rotate(photo, 45), scale(photo, 0.5), shift(photo, 3, 3)):
+        assert tuple(changed[0, -1]) == tuple(changed[-1, 0]) == ground(photo) == (250, 240, 230)
+    assert ground(photo[..., 0]) == 0 and shift(photo[..., 0], 2, 0)[5, 0] == 0         # grey: as Fashion-MNIST
 
 
 def test_shift_of_seen_again_is_a_fourteenth_of_the_side():

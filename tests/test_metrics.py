@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fashion16_lib.evaluate.metrics import (
+    chance_precision,
     cosine_precision,
     direct_precision,
     expected_precision_at_k,
@@ -165,3 +166,13 @@ def test_bootstrap_interval_of_a_mean():
 
 def test_estimate_reads_well():
     assert str(Estimate(0.5, 0.25, 0.75, 9)) == "0.5000 [0.2500, 0.7500]"
+
+
+def test_chance_is_what_random_codes_give():
+    rng = np.random.default_rng(0)
+    labels, asked = rng.choice(3, 900, p=(0.6, 0.3, 0.1)), rng.choice(3, 300)
+    random = [rng.integers(0, 256, (n, 8), np.uint8) for n in (300, 900)]
+    found = direct_precision(random[0], asked, random[1], labels, 20)
+    chance = chance_precision(asked, labels)
+    assert abs(found.mean() - chance.mean()) < 0.02
+    assert chance[asked == 0][0] == np.mean(labels == 0) and (chance_precision(np.array([7]), labels) == 0).all()

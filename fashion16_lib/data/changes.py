@@ -11,8 +11,9 @@ from fashion16_lib.data.opencv import cv2
 
 
 def ground(image: np.ndarray) -> int | tuple[int, ...]:
-    """Return what a garment stands on, to fill what a change lays bare: 0 for grey images, as Fashion-MNIST's is;
-    for colour the median of the four borders, each channel its own.
+    """Return what a garment stands on, to fill what a change lays bare.
+
+    Grey images: 0, as Fashion-MNIST's; colour: the median of the four borders, each channel its own.
     """
     if image.ndim == 2:
         return 0
