@@ -115,6 +115,12 @@ def run_name(profile: str, dataset: str = FASHION_MNIST) -> str:
     return profile if dataset == FASHION_MNIST else f"{profile}-{dataset}"
 
 
+def parts_of_run(run: str) -> tuple[str, str]:
+    """Return the profile and the data set that a run's name was made of."""
+    profile, _, dataset = run.partition("-")
+    return profile, dataset or FASHION_MNIST
+
+
 def build_folder(run: str) -> Path:
     """Return the folder of a run's artefacts: models, libraries, executed notebooks, stamps."""
     return out_folder() / "build" / run

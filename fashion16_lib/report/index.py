@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from fashion16_lib.files import replace_file
-from fashion16_lib.settings import Fashion16Error
+from fashion16_lib.settings import FASHION_MNIST, Fashion16Error, parts_of_run
 
 FORMATS = {"figures": ("png", "pdf", "csv"), "tables": ("csv", "md", "tex")}
 STYLE = """
@@ -42,7 +42,7 @@ PAGE = """<!DOCTYPE html>
 </head>
 <body>
 <h1>Fashion-16, reproduced: figures and tables of the run {run}</h1>
-<p>Every number shown lies in the CSV linked below it. <code>make figures PROFILE={run}</code> makes this page.</p>
+<p>Every number shown lies in the CSV linked below it. <code>make figures {wanted}</code> makes this page.</p>
 <nav><ul>
 {contents}
 </ul>{missing}</nav>
@@ -75,7 +75,7 @@ def index_page(results: Path, notebooks: Path) -> str:
         for stem in _stems(results / kind):
             chapters.setdefault(maker_of(stem, notebooks), []).append(_exhibit(results / kind / stem, show))
     if not chapters:
-        raise Fashion16Error(f"no figures or tables in {results}; run: make paper PROFILE={results.name}")
+        raise Fashion16Error(f"no figures or tables in {results}; run: make paper {_wanted(results.name)}")
     titles = {notebook: notebook_title(notebook) for notebook in sorted(chapters)}
     contents = "\n".join(f'<li><a href="#{_url(each.stem)}">{escape(title)}</a></li>' for each, title in titles.items())
     parts = [_chapter(notebook, title, chapters[notebook], results) for notebook, title in titles.items()]
@@ -83,8 +83,14 @@ def index_page(results: Path, notebooks: Path) -> str:
     missing = f"\n<p>Not run at this profile: {left}.</p>\n" if left else ""
     if (results / "NOTE.md").is_file():
         missing += '\n<p>What ran, and how: <a href="NOTE.md">NOTE.md</a>.</p>\n'
-    page = {"run": escape(results.name), "style": STYLE, "contents": contents, "missing": missing}
-    return PAGE.format(**page, chapters="".join(parts))
+    page = {"run": escape(results.name), "wanted": _wanted(results.name), "style": STYLE, "contents": contents}
+    return PAGE.format(**page, missing=missing, chapters="".join(parts))
+
+
+def _wanted(run: str) -> str:
+    """Return a run's name as Make's variables."""
+    profile, dataset = parts_of_run(run)
+    return f"PROFILE={profile}" + f" DATASET={dataset}" * (dataset != FASHION_MNIST)
 
 
 def maker_of(stem: str, notebooks: Path) -> Path:
@@ -177,9 +183,10 @@ def _told(base: Path, path: Path, read: Callable[[Path], Any]) -> Any:
 
 
 def _again(base: Path) -> str:
-    profile = base.parent.parent.name
+    profile, dataset = parts_of_run(base.parent.parent.name)
+    on = "" if dataset == FASHION_MNIST else f" --dataset {dataset}"
     return (
-        f"run: python -m fashion16_lib run {base.name[:2]} --profile {profile} --force, or delete {base.name}.* "
+        f"run: python -m fashion16_lib run {base.name[:2]} --profile {profile}{on} --force, or delete {base.name}.* "
         "if no notebook makes it any more"
     )
 

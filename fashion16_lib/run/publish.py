@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 
 from ..files import replace_file
-from ..settings import FASHION_MNIST, build_folder, get_profile, home, out_folder, run_name
+from ..settings import FASHION_MNIST, build_folder, get_profile, home, out_folder, parts_of_run, run_name
 from .notebook import choose_notebooks, load_node, read_notebook, tagged
 from .stamps import content_parts, executed_path, read_stamp, why_stale
 
@@ -37,7 +37,7 @@ def _published(path: Path, run: str) -> str:
     """Return the notebook as it stands with the outputs of its run."""
     notebook, stamp = read_notebook(path), read_stamp(path.stem, run)
     photos = stamp.get("parts", {}).get("photos", "")           # the archive need not be there any more
-    parts = content_parts(notebook, run, {**notebook.parameters, "PROFILE": run.split("-")[0]}, photos)
+    parts = content_parts(notebook, run, {**notebook.parameters, "PROFILE": parts_of_run(run)[0]}, photos)
     if stale := why_stale(notebook, run, parts):
         raise ValueError(f"{path.name} must be up to date at {run}, got {stale}; run it, then publish")
     node, ran = load_node(path), load_node(executed_path(path.stem, run))
