@@ -34,7 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="fashion16", description="Fashion-16, reproduced: classify, hash, search inside the class.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
 
-    commands.add_parser("fetch", help="fetch and verify Fashion-MNIST and VGG-16's weights").set_defaults(do=_fetch)
+    fetch = commands.add_parser("fetch", help="fetch and verify Fashion-MNIST and VGG-16's weights, or photos")
+    fetch.add_argument("--photos", choices=DATASETS[1:3], help="download these photos instead")
+    fetch.set_defaults(do=_fetch)
 
     run = commands.add_parser("run", help="run notebooks (all, or those named), resuming what is up to date")
     run.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="03 or 03-hash-with-vgg16; default all")
@@ -103,9 +105,13 @@ def _name_of_run(args: argparse.Namespace) -> str:
 
 
 def _fetch(args: argparse.Namespace) -> int:
+    from fashion16_lib.data.catalogue import fetch_photos
+    from fashion16_lib.data.dataset import CATALOGUES
     from fashion16_lib.data.fashion_mnist import ensure_fashion_mnist
     from fashion16_lib.data.vgg16_weights import ensure_vgg16_weights
 
+    if args.photos:
+        return _done(fetch_photos(CATALOGUES[args.photos]))
     print(f"Fashion-MNIST: {ensure_fashion_mnist()} (verified)")
     print(f"VGG-16 ImageNet weights: {ensure_vgg16_weights()} (verified)")
     return 0

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 import zipfile
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fashion16_lib.data.catalogue import MIN_IMAGES_A_CLASS, find_photos, in_words, load_photos
+from fashion16_lib.data.catalogue import MIN_IMAGES_A_CLASS, fetch_photos, find_photos, in_words, load_photos
 from fashion16_lib.data.dataset import load_dataset, load_items, split
 from fashion16_lib.data.product_photos import PRODUCT_PHOTOS
 from fashion16_lib.data.street_photos import STREET_PHOTOS
@@ -137,7 +141,7 @@ def test_what_was_found_holds_until_a_file_changes(tmp_path):
 
 def test_nothing_there_says_where_to_get_it_and_where_to_put_it(tmp_path, monkeypatch):
     monkeypatch.setenv("FASHION16_PHOTOS", str(tmp_path))
-    with pytest.raises(Fashion16Error, match=r"no product-photos in .*kaggle\.com.*product-photos\.zip.*DATA_PATH"):
+    with pytest.raises(Fashion16Error, match=r"no product-photos in .*fetch --photos product-photos; .*kaggle\.com.*product-photos\.zip.*DATA_PATH"):
         find_photos(PRODUCT_PHOTOS)
     with pytest.raises(Fashion16Error, match="no such folder or zip"):
         find_photos(PRODUCT_PHOTOS, tmp_path / "nowhere.zip")
@@ -165,6 +169,35 @@ def test_no_zip_and_no_such_column_are_refused(tmp_path):
         load_photos(PRODUCT_PHOTOS, path, label_by="sleeve")
     with pytest.raises(ValueError, match="needs a path"):
         load_items("class-folder")
+
+
+# ---------------------------------------------------------------- downloading
+
+@pytest.fixture
+def website(tmp_path):
+    """Serve a folder on this machine; give the address and the folder."""
+    (tmp_path / "site").mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "site"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", tmp_path / "site"
+        server.shutdown()
+
+
+def test_photos_are_downloaded_once_and_checked(website, tmp_path, monkeypatch, capfd):
+    address, folder = website
+    monkeypatch.setenv("FASHION16_PHOTOS", str(tmp_path / "photos"))
+    catalogue = replace(PRODUCT_PHOTOS, download=(address, "small"))
+    for content in (b"<!doctype html><p>log in", as_zip(tmp_path / "x.zip", {"other.csv": b"id"}).read_bytes()):
+        (folder / "small").write_bytes(content)
+        with pytest.raises(Fashion16Error, match=r"product-photos.zip: no source gave the right file"):
+            fetch_photos(catalogue)
+        assert not (tmp_path / "photos/product-photos.zip").exists()
+    (folder / "small").write_bytes(as_zip(tmp_path / "y.zip", shop()).read_bytes())
+    path = fetch_photos(catalogue)
+    assert path == tmp_path / "photos/product-photos.zip" and len(load_photos(PRODUCT_PHOTOS).pictures) == 40
+    (folder / "small").unlink()
+    assert fetch_photos(catalogue) == path
 
 
 # ---------------------------------------------------------------- classes and splits

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from fashion16_lib.data.download import fetch_verified
 from fashion16_lib.data.pictures import SUFFIXES, Pictures, unreadable
+from fashion16_lib.data.sources import WebFile, Website
 from fashion16_lib.data.store import Store, open_store
 from fashion16_lib.settings import Fashion16Error, photos_folder
 
@@ -28,7 +31,8 @@ class Catalogue:
     table, id_column, type_column : the CSV, the column that names the picture (without .jpg) and the garment's type
     group_column : items that share it stay on one side of every split; "" where each item stands alone
     classes : the paper's class -> the types that belong to it
-    addresses : where people get it, with size and licence
+    page : where people read about it and get it, with its licence
+    download : website and file of the whole archive
     """
 
     name: str
@@ -38,7 +42,8 @@ class Catalogue:
     type_column: str
     group_column: str
     classes: dict[str, tuple[str, ...]]
-    addresses: tuple[str, ...]
+    page: str
+    download: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -75,9 +80,29 @@ def find_photos(catalogue: Catalogue, path: str | Path = "") -> Path:
         if (photos_folder() / name).exists():
             return photos_folder() / name
     raise Fashion16Error(
-        f"no {catalogue.name} in {photos_folder()}; get them from {' or '.join(catalogue.addresses)} and put the zip "
-        f"or folder there as {' or '.join(catalogue.file_names)}, or give its path (DATA_PATH, --path)"
+        f"no {catalogue.name} in {photos_folder()}; run: python -m fashion16_lib fetch --photos {catalogue.name}; or get "
+        f"them from {catalogue.page} and put the zip or folder there as {' or '.join(catalogue.file_names)}, or give its "
+        "path (DATA_PATH, --data-path, --path)"
     )
+
+
+def fetch_photos(catalogue: Catalogue) -> Path:
+    """Return where the photos lie, downloading the whole archive into the photos folder if they aren't there.
+
+    Raises
+    ------
+    Fashion16Error : out of reach, or no archive of that kind; the message says what to do by hand
+    """
+    with suppress(Fashion16Error):
+        return find_photos(catalogue)
+    site, file = catalogue.download
+    target = photos_folder() / catalogue.file_names[0]
+    return fetch_verified(target, lambda path: _check_archive(catalogue, path), [WebFile(Website(site), file)])
+
+
+def _check_archive(catalogue: Catalogue, path: Path) -> None:
+    store = open_store(path)
+    _read_table(catalogue, store, store.names({}))
 
 
 def load_photos(catalogue: Catalogue, path: str | Path = "", label_by: str = "") -> Photos:

@@ -23,5 +23,6 @@ PRODUCT_PHOTOS = Catalogue(
         "Bag": ("Handbags", "Backpacks", "Clutches"),
         "Ankle boot": ("Booties",),     # almost none: too few to be a class
     },
-    addresses=("https://www.kaggle.com/datasets/paramaggarwal/fashion-product-images-small (592 MB, MIT)",),
+    page="https://www.kaggle.com/datasets/paramaggarwal/fashion-product-images-small (MIT)",
+    download=("https://www.kaggle.com/api/v1/datasets/download/paramaggarwal/", "fashion-product-images-small"),
 )

@@ -20,5 +20,6 @@ STREET_PHOTOS = Catalogue(
         "Shirt": ("Shirt", "Blouse"),
         "Sneaker": ("Shoes",),          # all shoes: this table tells none from another
     },
-    addresses=("https://github.com/alexeygrigorev/clothing-dataset (CC0)",),
+    page="https://github.com/alexeygrigorev/clothing-dataset (CC0)",
+    download=("https://github.com/alexeygrigorev/clothing-dataset/archive/refs/heads/", "master.zip"),
 )
