@@ -10,8 +10,9 @@ from fashion16_lib.evaluate.records import read_metrics
 from fashion16_lib.evaluate.verdict import judge_all
 from fashion16_lib.files import replace_file
 from fashion16_lib.report.index import maker_of, not_run
+from fashion16_lib.report.notebook import IN_WORDS
 from fashion16_lib.report.verdicts import claims_markdown
-from fashion16_lib.settings import home
+from fashion16_lib.settings import home, parts_of_run
 
 PHOTOS = "quick-product-photos"
 RESULTS = "<!-- results: make readme -->", "<!-- /results -->"
@@ -88,7 +89,7 @@ def results_page(quick: Path, notebooks: Path) -> str:
     lines = [
         "# results/",
         "",
-        "One folder a run, named after its profile; `expected/` holds the numbers that reruns are compared with "
+        "One folder a run, named after its profile and, where that isn't Fashion-MNIST, its data set; `expected/` holds the numbers that reruns are compared with "
         "(`make verify`). Made by `make paper`; figures are ours and under the project's licence; this page by "
         "`make readme`; `index.html` in a run's folder, which shows its figures and tables on one page, by "
         "`make figures`. Models and libraries (`.keras`, `.h5`) lie in `build/`, which isn't committed.",
@@ -98,7 +99,7 @@ def results_page(quick: Path, notebooks: Path) -> str:
 
 def _files_of(run: Path, notebooks: Path) -> list[str]:
     """Return a run's NOTE.md, if it has one, and its files as the lines of a Markdown table."""
-    note = run / "NOTE.md"
+    note, (_, dataset) = run / "NOTE.md", parts_of_run(run.name)
     lines = ["", note.read_text(encoding="utf-8").strip()] if note.is_file() else []
     lines += ["", f"| file in {run.name}/ | as | notebook | reads |", "|---|---|---|---|"]
     for kind in ("figures", "tables", "metrics"):
@@ -108,7 +109,8 @@ def _files_of(run: Path, notebooks: Path) -> list[str]:
         for stem, kinds in endings.items():
             maker = maker_of(stem, notebooks)
             about = json.loads(maker.read_text(encoding="utf-8"))["metadata"]["fashion16"]
-            inputs, forms = ", ".join(["Fashion-MNIST", *about["requires"], *about["reads"]]), ", ".join(kinds)
+            needed = [name for name in about["requires"] if name != dataset]
+            inputs, forms = ", ".join([IN_WORDS[dataset], *needed, *about["reads"]]), ", ".join(kinds)
             link = f"[{maker.stem}](../notebooks/{maker.name})"
             lines.append(f"| {kind}/{stem} | {forms} | {link} | {inputs} |")
     missing = ", ".join(path.stem for path in not_run(run, notebooks))
