@@ -19,7 +19,8 @@ def test_readme_shows_the_committed_numbers():
 def test_results_page_lists_every_file():
     text = (ROOT / "results/README.md").read_text(encoding="utf-8")
     assert results_page(ROOT / "results/quick", ROOT / "notebooks") == text, "run: make readme"
-    for run, table in zip(*[iter(re.split(r"^\| file in ([\w-]+)/ .*$", text, flags=re.MULTILINE)[1:])] * 2, strict=True):
+    parts = re.split(r"^\| file in ([\w-]+)/ .*$", text, flags=re.MULTILINE)[1:]
+    for run, table in zip(parts[::2], parts[1::2], strict=True):
         listed = re.findall(r"^\| (\S+) \| ([a-z, ]+) \|", table, flags=re.MULTILINE)
         files = {f"{stem}.{ending}" for stem, endings in listed for ending in endings.split(", ")}
         made = [path for kind in ("figures", "tables", "metrics") for path in (ROOT / "results" / run / kind).iterdir()]

@@ -89,7 +89,8 @@ def results_page(quick: Path, notebooks: Path) -> str:
     lines = [
         "# results/",
         "",
-        "One folder a run, named after its profile and, where that isn't Fashion-MNIST, its data set; `expected/` holds the numbers that reruns are compared with "
+        "One folder a run, named after its profile and, where that isn't Fashion-MNIST, its data set; `expected/` "
+        "holds the numbers that reruns are compared with "
         "(`make verify`). Made by `make paper`; figures are ours and under the project's licence; this page by "
         "`make readme`; `index.html` in a run's folder, which shows its figures and tables on one page, by "
         "`make figures`. Models and libraries (`.keras`, `.h5`) lie in `build/`, which isn't committed.",
