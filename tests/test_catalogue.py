@@ -141,7 +141,7 @@ def test_what_was_found_holds_until_a_file_changes(tmp_path):
 
 def test_nothing_there_says_where_to_get_it_and_where_to_put_it(tmp_path, monkeypatch):
     monkeypatch.setenv("FASHION16_PHOTOS", str(tmp_path))
-    with pytest.raises(Fashion16Error, match=r"run: .* fetch --photos product-photos; .*kaggle.*photos\.zip.*DATA_PATH"):
+    with pytest.raises(Fashion16Error, match=r"run: .* fetch --photos product-photos; .*kaggle.*\.zip.*DATA_PATH"):
         find_photos(PRODUCT_PHOTOS)
     with pytest.raises(Fashion16Error, match="no such folder or zip"):
         find_photos(PRODUCT_PHOTOS, tmp_path / "nowhere.zip")
