@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from fashion16_lib.data.dataset import Dataset
 from fashion16_lib.data.preprocess import mean_to_remove
+from fashion16_lib.files import digest_of
 from fashion16_lib.models.classifier import BATCH_SIZE, Table1Classifier, build_table1
-from fashion16_lib.settings import MEANS
+from fashion16_lib.settings import MEANS, Fashion16Error
 
 # Table 1 of the paper: layer, output shape, parameters.
 TABLE_1 = [
@@ -143,3 +145,90 @@ def test_images_of_any_size_and_colour_are_taken(table1, photos):
     colour = np.repeat(image[..., None], 3, axis=2)
     big = np.kron(image, np.ones((4, 4), np.uint8))
     np.testing.assert_allclose(table1.predict_proba([colour, big]), table1.predict_proba([image, image]), atol=1e-4)
+
+
+# ---------------------------------------------------------------- other inputs, and going on from other weights
+
+
+def test_larger_inputs_in_colour_keep_table_1s_layers():
+    wide, plain = build_table1(pixels=56, colour=True), build_table1()
+    assert [layer.name for layer in wide.layers] == [layer.name for layer in plain.layers]
+    assert wide.input_shape == (None, 56, 56, 3) and wide.get_layer("flatten_1").output.shape == (None, 14 * 14 * 128)
+    more = (3 - 1) * 9 * 16 + (14 * 14 - 7 * 7) * 128 * 256     # weights to two more channels, and to more places
+    assert wide.count_params() == plain.count_params() + more
+
+
+@pytest.fixture(scope="module")
+def stripes():
+    """Return 48 colour pictures that only colour tells apart: red or blue stripes of equal luma."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(48) % 2
+    images = np.zeros((48, 24, 18, 3), np.uint8)
+    images[:, ::3] = np.where(labels[:, None, None, None], (0, 0, 255), (97, 0, 0))
+    images += rng.integers(0, 4, images.shape, np.uint8)
+    return Dataset("stripes", list(images), labels, ("red", "blue"), [f"{row:02d}" for row in range(48)])
+
+
+def only(photos, rows):
+    return Dataset(photos.name, [photos.images[row] for row in rows], photos.labels[rows], photos.class_names,
+                   [photos.ids[row] for row in rows])
+
+
+def test_a_network_in_colour_sees_what_grey_hides_and_survives_its_file(stripes, tmp_path):
+    train, test = only(stripes, np.arange(32)), only(stripes, np.arange(32, 48))
+    trained = Table1Classifier.train(train, test, epochs=12, pixels=16, colour=True)
+    assert (trained.pixels, trained.colour) == (16, True)
+    assert (trained.predict_proba(test.images).argmax(axis=1) == test.labels).all()
+    trained.save(tmp_path / "model.keras")
+    loaded = Table1Classifier.load(tmp_path / "model.keras")
+    assert (loaded.pixels, loaded.colour, loaded.fingerprint) == (16, True, trained.fingerprint)
+    np.testing.assert_allclose(loaded.predict_proba(test.images), trained.predict_proba(test.images), atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(30, 28, 1), (32, 32, 2), (32, 32, 1)], ids=["oblong", "channels", "layers"])
+def test_a_file_with_another_input_and_other_layers_is_refused(table1, tmp_path, shape):
+    import keras
+
+    network = keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(10)])
+    Table1Classifier(network, table1.class_names, "none", 0, {}).save(tmp_path / "model.keras")
+    with pytest.raises(Fashion16Error, match=r"a Table 1 classifier takes \(None, 28, 28, 1\)"):
+        Table1Classifier.load(tmp_path / "model.keras")
+
+
+def test_training_goes_on_from_the_weights_given(table1, few, monkeypatch):
+    """With a rate of 0 nothing is learned: the new network is the old one, its outputs in the new order."""
+    monkeypatch.setattr("fashion16_lib.models.classifier.FIRST_RATE", 0.0)
+    names = (*reversed(few["train"].class_names), "Scarf")      # other order, and a class the old one doesn't know
+    new = {name: Dataset("few", part.images, 9 - part.labels, names, part.ids) for name, part in few.items()}
+    trained = Table1Classifier.train(**new, epochs=1, mean_reading="none", start=table1)
+    assert (trained.mean_reading, trained.class_names) == (table1.mean_reading, names)
+    np.testing.assert_array_equal(trained.mean, table1.mean)
+    for ours, theirs in zip(trained.network.get_weights()[:-2], table1.network.get_weights()[:-2], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    kernel, bias = trained.network.get_weights()[-2:]
+    np.testing.assert_array_equal(kernel[:, :10], table1.network.get_weights()[-2][:, ::-1])
+    np.testing.assert_array_equal(bias, [*table1.network.get_weights()[-1][::-1], 0])
+    assert np.abs(kernel[:, 10]).max() > 0                      # a new class begins with random weights
+    known = trained.predict_proba(few["train"].images)[:, :10]
+    expected = table1.predict_proba(few["train"].images)[:, ::-1]
+    np.testing.assert_allclose(known / known.sum(axis=1, keepdims=True), expected, atol=1e-5)
+
+
+def test_a_start_of_another_shape_is_refused(table1, few):
+    with pytest.raises(ValueError, match=r"start takes \(28, 28, 1\), the new network \(32, 32, 1\)"):
+        Table1Classifier.train(**few, epochs=1, pixels=32, start=table1)
+
+
+def test_a_plain_trainings_recipe_is_as_it_was_and_every_new_option_changes_it(few, table1, tmp_path, monkeypatch):
+    """Files trained before there were other inputs keep their names."""
+    monkeypatch.setattr(Table1Classifier, "train", classmethod(lambda cls, *_, **options: table1))
+    Table1Classifier.train_or_load(tmp_path, **few, epochs=1)
+    (plain,) = tmp_path.iterdir()
+    recipe = {"train": few["train"].sha256, "tuning": few["tuning"].sha256,
+              "network": [repr(layer.get_config()) for layer in build_table1().layers],
+              "optimiser": ["adam", "cosine", 0.001, 32], "epochs": 1}
+    assert plain.name == f"table-1-{digest_of(recipe)[:16]}.keras"
+    other = Table1Classifier(table1.network, table1.class_names, "none", 0, {})
+    for options in ({"pixels": 56}, {"colour": True}, {"start": table1}, {"start": other}):
+        Table1Classifier.train_or_load(tmp_path, **few, epochs=1, **options)
+    assert len(list(tmp_path.iterdir())) == 5

@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+from fashion16_lib.data.dataset import Dataset
 from fashion16_lib.data.preprocess import (
     check_image,
     mean_to_remove,
     resize,
+    small_copy,
     standardise,
+    to_colour,
     to_grey,
     to_table1_input,
     to_vgg16_input,
@@ -137,3 +140,36 @@ def test_pictures_are_grey_or_rgb(image):
 def test_what_is_no_picture_is_refused(image):
     with pytest.raises(ValueError, match=r"an image must be .*got"):
         check_image(image)
+
+
+def test_table1_input_in_colour_is_each_channel_shrunk():
+    found = to_table1_input([COLOUR, GREY], 8, colour=True)
+    assert found.shape == (2, 8, 8, 3) and found.dtype == np.uint8
+    for channel in range(3):
+        expected = cv2.resize(COLOUR[..., channel].copy(), (8, 8), interpolation=cv2.INTER_AREA)
+        np.testing.assert_array_equal(found[0, ..., channel], expected)
+        np.testing.assert_array_equal(found[1, ..., channel], to_table1_input([GREY], 8)[0])
+    assert to_table1_input(found, 8, colour=True) is found              # what is made already stays as it is
+    assert to_table1_input([], 8, colour=True).shape == (0, 8, 8, 3)
+    np.testing.assert_array_equal(to_colour(GREY)[..., 2], GREY)
+    assert to_colour(COLOUR) is COLOUR
+
+
+def test_a_small_copy_has_the_same_items_and_may_be_turned_over():
+    photos = Dataset("own", [COLOUR, GREY], np.array([1, 0]), ("a", "b"), ["x", "y"])
+    plain, turned = small_copy(photos, 8), small_copy(photos, 8, inverted=True)
+    np.testing.assert_array_equal(plain.images, to_table1_input([COLOUR, GREY], 8))
+    np.testing.assert_array_equal(turned.images.astype(int) + plain.images, 255)
+    assert turned.images.dtype == np.uint8 and turned.ids == ["x", "y"] and turned.labels.tolist() == [1, 0]
+    assert len({photos_of.sha256 for photos_of in (plain, turned, small_copy(photos, 8, colour=True))}) == 3
+    np.testing.assert_array_equal(photos.images[1], GREY)
+
+
+@pytest.mark.parametrize("reading", ["none", "dataset", "pixel", "image"])
+def test_images_in_colour_have_their_mean_removed_by_the_same_formula(reading):
+    images = RNG.integers(0, 256, (5, 6, 6, 3), dtype=np.uint8)
+    each = images.astype(np.float64)
+    mean = {"none": 0, "dataset": each.mean(), "pixel": each.mean(axis=0),
+            "image": each.reshape(5, -1).mean(axis=1).reshape(5, 1, 1, 1)}[reading]
+    found = standardise(images, reading, mean_to_remove(images, reading))
+    np.testing.assert_allclose(found, (each - mean) / 255, atol=1e-6)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fashion16_lib.data.opencv import cv2
 from fashion16_lib.settings import MEANS
+
+if TYPE_CHECKING:
+    from fashion16_lib.data.dataset import Dataset
 
 IMAGENET_MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)  # what VGG-16 was trained with
 
@@ -24,9 +29,11 @@ def mean_to_remove(images: np.ndarray, reading: str) -> np.ndarray:
     reading : "none" (the only one that gives [0, 1]), "dataset" (one number), "pixel" (one number a pixel),
         "image" (each image its own: nothing to store, 0 is returned)
 
+    Images in colour, (n, h, w, 3), have one mean for all channels by "dataset" and "image".
+
     Returns
     -------
-    () or (h, w) float32
+    () or (h, w) float32, (h, w, 3) of images in colour
 
     Raises
     ------
@@ -51,7 +58,7 @@ def standardise(images: np.ndarray, reading: str, mean: np.ndarray | float = 0) 
     """
     images = np.asarray(images, np.float32)
     if reading == "image":
-        mean = images.mean(axis=(1, 2), keepdims=True)
+        mean = images.mean(axis=tuple(range(1, images.ndim)), keepdims=True)
     return (images - mean) / 255
 
 
@@ -82,13 +89,29 @@ def check_image(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image)
 
 
-def to_table1_input(images: Sequence[np.ndarray] | np.ndarray, pixels: int = 28) -> np.ndarray:
-    """Return images as (n, pixels, pixels) grey uint8, the size that Table 1 takes."""
-    if isinstance(images, np.ndarray) and images.shape[1:] == (pixels, pixels) and images.dtype == np.uint8:
+def to_colour(image: np.ndarray) -> np.ndarray:
+    """Return an (h, w, 3) image: RGB as it is, grey with three equal channels."""
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+
+
+def to_table1_input(images: Sequence[np.ndarray] | np.ndarray, pixels: int = 28, colour: bool = False) -> np.ndarray:
+    """Return images as (n, pixels, pixels) grey uint8, the size that Table 1 takes; in colour (n, pixels, pixels, 3)."""
+    shape = (pixels, pixels, 3) if colour else (pixels, pixels)
+    if isinstance(images, np.ndarray) and images.shape[1:] == shape and images.dtype == np.uint8:
         return images
     if len(images) == 0:
-        return np.empty((0, pixels, pixels), np.uint8)
-    return np.stack([resize(to_grey(check_image(image)), pixels) for image in images])
+        return np.empty((0, *shape), np.uint8)
+    plain = to_colour if colour else to_grey
+    return np.stack([resize(plain(check_image(image)), pixels) for image in images])
+
+
+def small_copy(photos: Dataset, pixels: int = 28, colour: bool = False, inverted: bool = False) -> Dataset:
+    """Return the same items with their images as `to_table1_input` makes them, held in memory.
+
+    inverted : grey levels x become 255 - x: photos of things on white get the black ground of Fashion-MNIST
+    """
+    images = to_table1_input(photos.images, pixels, colour)
+    return replace(photos, images=255 - images if inverted else images)
 
 
 def to_vgg16_input(images: Sequence[np.ndarray] | np.ndarray, pixels: int) -> np.ndarray:

@@ -42,6 +42,10 @@ EXERCISES = (
     ("23-learn-the-hash", {"N_ROTATIONS": 1, "SEED": 3}),
     ("24-rank-the-gaps", {"N_BITS": 256, "SEED": 4}),
 )
+ON_PHOTOS = (
+    ("15-search-photos", {"N_BITS": 256, "POOLING": "average"}),
+    ("16-decide-on-photos", {"N_RUNS": 2, "DROPOUT": False}),
+)
 BASE = json.loads((ROOT / "results/expected/smoke.json").read_text(encoding="utf-8"))      # without any exercise
 
 
@@ -57,21 +61,42 @@ class Left:
         return self.metrics[name]["value"]
 
 
-def outputs_of(out: Path, name: str) -> str:
-    path = out / "build/smoke/notebooks" / f"{name}.ipynb"
+def outputs_of(out: Path, name: str, run: str) -> str:
+    path = out / "build" / run / "notebooks" / f"{name}.ipynb"
     return "\n".join(json.dumps(cell.outputs) for cell in code_cells(path))
 
 
-def what_is_left(out: Path, name: str) -> Left:
-    results = out / "results/smoke"
+def what_is_left(out: Path, name: str, run: str = "smoke") -> Left:
+    results = out / "results" / run
     metrics = results / f"metrics/{name}.json"
     files = [*results.glob(f"figures/{name[:2]}-*.csv"), *results.glob(f"tables/{name[:2]}-*.csv")]
-    return Left(outputs_of(out, name), read_metrics(metrics) if metrics.is_file() else {},
+    return Left(outputs_of(out, name, run), read_metrics(metrics) if metrics.is_file() else {},
                 {path.stem: pd.read_csv(path) for path in files})
 
 
 def expected(name: str) -> dict[str, float]:
     return {key: target["value"] for key, target in BASE[name].items()}
+
+
+def expected_on_photos(name: str) -> dict[str, float]:
+    path = ROOT / "results/expected/smoke-product-photos.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if name not in known:
+        pytest.skip(f"{path.name} holds no numbers of {name} to compare an exercise with")
+    return {key: target["value"] for key, target in known[name].items()}
+
+
+@pytest.fixture(scope="session")
+def exercises_on_photos(tmp_path_factory, photo_folder):
+    """Run the exercises of the notebooks that stand on photos; give what each left behind, by number."""
+    out, left = tmp_path_factory.mktemp("exercises-on-photos"), {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FASHION16_OUT", str(out))
+        patch.setenv("FASHION16_PHOTOS", str(photo_folder))
+        for name, parameters in ON_PHOTOS:
+            assert run_notebooks([name], "smoke", {"DATASET": "product-photos", **parameters}) == 0, (name, parameters)
+            left[name[:2]] = what_is_left(out, name, "smoke-product-photos")
+    return left
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +120,7 @@ def test_every_exercise_of_the_book_is_run():
         section = prose_of(path).split("## On your own")[1].split("## In practice")[0]
         told = set(re.findall(r"`([A-Z_]+ = [^`]+)`", section))
         run = {f"{key} = {json.dumps(value) if isinstance(value, str) else value}"
-               for name, parameters in EXERCISES if name == path.stem for key, value in parameters.items()}
+               for name, parameters in EXERCISES + ON_PHOTOS if name == path.stem for key, value in parameters.items()}
         assert told == run, path.stem
 
 
@@ -177,6 +202,28 @@ def test_exercises_of_14(exercises):
         assert left[f"likeliest_classes_{kind}"] == pytest.approx(left[f"direct_{kind}"], abs=1e-9)
     assert left["identity_largest_gap"] < 1e-9
     assert left["hits_of_the_query_class"] != pytest.approx(base["hits_of_the_query_class"], abs=1e-4)
+
+
+def test_exercises_of_15(exercises_on_photos):
+    left, base = exercises_on_photos["15"], expected_on_photos("15-search-photos")
+    direct = "same_type_and_colour_direct_{}_share_of_possible"
+    below_cosine = [values[direct.format("exact_cosine")] - values[direct.format("random")] for values in (left, base)]
+    assert below_cosine[0] < below_cosine[1]
+    gain = "in_class_minus_direct_same_type_and_colour_random"
+    assert left[gain] < base[gain]
+    sizes = "{}cosine_precision_at_20_64_px_few_photos"
+    assert left[sizes.format("block5_")] == pytest.approx(base[sizes.format("block5_")], abs=1e-4)
+    assert left[sizes.format("")] != pytest.approx(base[sizes.format("")], abs=1e-3)
+
+
+def test_exercises_of_16(exercises_on_photos):
+    left = exercises_on_photos["16"]
+    difference = left.metrics["pretrained_minus_scratch_accuracy"]
+    assert difference["n"] == 2 and difference["low"] <= difference["value"] <= difference["high"]
+    assert (left.tables["16-transfer"]["seeds"] == 2).all()
+    base = expected_on_photos("16-decide-on-photos")
+    assert left["softmax_head_test_accuracy"] == pytest.approx(base["softmax_head_test_accuracy"], abs=1e-4)
+    assert left["table_1_grey_test_accuracy"] != pytest.approx(base["table_1_grey_test_accuracy"], abs=1e-4)
 
 
 def test_exercises_of_19(exercises):

@@ -1,0 +1,31 @@
+"""The chart of several kinds a name: every number where the table has it, nothing on top of another."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from fashion16_lib.report.dots import dots
+
+
+def test_every_mark_and_interval_stands_at_its_name():
+    table = pd.DataFrame([
+        {"name": name, "kind": kind, "value": value, "low": value - 0.1, "high": value + 0.2}
+        for kind, values in (("ours", (0.3, 0.5, 0.9)), ("theirs", (0.2, 0.4)))
+        for name, value in zip(("Coat", "Bag", "Shirt"), values, strict=False)])
+    figure = dots(table, "What is seen", "share")
+    axis = figure.axes[0]
+    assert [tick.get_text() for tick in axis.get_yticklabels()] == ["Coat", "Bag", "Shirt"]
+    marks = {line.get_label(): line for line in axis.lines}
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == list(marks) == ["ours", "theirs"]
+    for kind, values in (("ours", [0.3, 0.5, 0.9]), ("theirs", [0.2, 0.4])):
+        np.testing.assert_allclose(marks[kind].get_xdata(), values)
+        np.testing.assert_array_equal(np.round(marks[kind].get_ydata()), range(len(values)))     # nearest to its name
+    heights = [*marks["ours"].get_ydata(), *marks["theirs"].get_ydata()]
+    assert len(set(np.round(heights, 6))) == 5
+    assert marks["ours"].get_marker() != marks["theirs"].get_marker()
+    intervals = [path.vertices[:, 0] for lines in axis.collections for path in lines.get_paths()]
+    np.testing.assert_allclose(intervals[0], (0.2, 0.5))
+    assert axis.get_ylim()[0] > axis.get_ylim()[1]              # the first name on top
+    plt.close(figure)
