@@ -24,7 +24,21 @@ def f1_scores(true: np.ndarray, said: np.ndarray) -> np.ndarray:
 
 def macro_f1(true: np.ndarray, said: np.ndarray) -> float:
     """Return the mean F1 of the labels that some photo has; a label that none has can't be found or missed."""
-    return float(f1_scores(true, said)[true.any(axis=0)].mean())
+    return _mean_of_present(true, f1_scores(true, said))
+
+
+def macro_precision(true: np.ndarray, said: np.ndarray) -> float:
+    """Return the mean precision of the labels that some photo has; 0 for one that is never said."""
+    return _mean_of_present(true, (true & said).sum(axis=0) / np.maximum(said.sum(axis=0), 1))
+
+
+def macro_recall(true: np.ndarray, said: np.ndarray) -> float:
+    """Return the mean recall of the labels that some photo has."""
+    return _mean_of_present(true, (true & said).sum(axis=0) / np.maximum(true.sum(axis=0), 1))
+
+
+def _mean_of_present(true: np.ndarray, scores: np.ndarray) -> float:
+    return float(scores[true.any(axis=0)].mean())
 
 
 def majority_guess(train: np.ndarray, n: int) -> np.ndarray:

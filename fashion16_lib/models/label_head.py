@@ -1,4 +1,4 @@
-"""Multi-label text, 2: a small network on features, ending in sigmoids (each label alone) or in a softmax (together)."""
+"""Multi-label text, 2: a small network on features, ending in sigmoids (labels alone) or a softmax (together)."""
 
 from __future__ import annotations
 

@@ -23,15 +23,28 @@ class Plan:
         product photo has 60 x 80 pixels, and time grows with the square
     epochs : on the six combinations, more than the text's 20
     n_frequent, frequent_epochs : photos of the frequent combinations to learn from (None: all), and epochs on them
+    n_six : photos of the six combinations to learn from (None: all)
+    most_seeds : trainings of each kind, at most
     """
 
     pixels: int
     epochs: int
     n_frequent: int | None
     frequent_epochs: int
+    n_six: int | None = None
+    most_seeds: int = 10
 
 
-PLANS = {"smoke": Plan(24, 22, 300, 6), "quick": Plan(36, 30, 1_500, 8), "full": Plan(96, 60, None, 30)}
+PLANS = {
+    "smoke": Plan(24, 22, 200, 6, n_six=200, most_seeds=2),
+    "quick": Plan(36, 26, 1_000, 8),
+    "full": Plan(96, 60, None, 30),
+}
+
+
+def plan_of(profile: Profile) -> Plan:
+    """Return the sizes of the trainings at a profile."""
+    return PLANS[profile.name]
 
 
 @dataclass(frozen=True)
@@ -71,20 +84,19 @@ class LabelTask:
     @classmethod
     def six(cls, photos: Dataset, profile: Profile, pixels: int = 0) -> LabelTask:
         """Return the text's six combinations among the photos, at most as many of each as the text has."""
-        plan = PLANS[profile.name]
-        return cls.of(split(six_combinations(photos, profile.name != "full"), profile), pixels or plan.pixels)
+        plan = plan_of(profile)
+        chosen = split(six_combinations(photos, profile.name != "full"), profile)
+        return cls.of(chosen, pixels or plan.pixels, plan.n_six)
 
     @classmethod
     def frequent(cls, photos: Collection, profile: Profile, pixels: int = 0) -> LabelTask:
         """Return the combinations that are frequent in the gallery, among all parts of the photos."""
-        plan, names = PLANS[profile.name], frequent_combinations(photos.gallery)
+        plan, names = plan_of(profile), frequent_combinations(photos.gallery)
         chosen = {part: labelled_by(whole, combinations(whole.attributes), names)
                   for part, whole in (("gallery", photos.gallery), ("tuning", photos.tuning), ("test", photos.queries))}
         return cls.of(replace(photos, **chosen), pixels or plan.pixels, plan.n_frequent)
 
-    def networks(
-        self, folder: Path, seeds: range, *, epochs: int, weighted: bool = False
-    ) -> list[SmallerVggNet]:
+    def networks(self, folder: Path, seeds: range, *, epochs: int, weighted: bool = False) -> list[SmallerVggNet]:
         """Train SmallerVGGNet once a seed, or load what was trained before."""
         train, tuning = ((self.squares[part], self.targets[part]) for part in ("train", "tuning"))
         return [SmallerVggNet.train_or_load(folder, train, tuning, self.label_names, epochs=epochs, weighted=weighted,

@@ -24,10 +24,10 @@ BATCH_SIZE = 256        # for predicting
 def build_smaller_vggnet(
     width: int, height: int, depth: int, classes: int, final_activation: str = "softmax"
 ) -> keras.Model:
-    """Return the untrained network of the text, its arguments in the text's order and with the text's default ending.
+    """Return the untrained network of the text, its arguments in the text's order, with its default ending.
 
-    Three blocks of convolutions of 32, 64 and 64, 128 and 128 filters, each with ReLU and batch normalisation, pooled by
-    3, 2 and 2, dropout .25; then 1,024 numbers with dropout .5. For several labels the ending must be "sigmoid".
+    Three blocks of convolutions of 32, 64 and 64, 128 and 128 filters, each with ReLU and batch normalisation, pooled
+    by 3, 2 and 2, dropout .25; then 1,024 numbers with dropout .5. For several labels the ending must be "sigmoid".
     """
 
     def convolution(filters: int) -> list[layers.Layer]:
@@ -208,6 +208,6 @@ class SmallerVggNet:
         """
         network, notes = load_network(path, "a SmallerVGGNet")
         if "label_names" not in notes or network.output_shape != (None, len(notes["label_names"])):
-            raise Fashion16Error(f"{path} gives {network.output_shape}, expected an output for each of its label names; "
+            raise Fashion16Error(f"{path} gives {network.output_shape}, expected an output for each of its labels; "
                                  "train it again")
         return cls(network, notes["label_names"], notes["history"])

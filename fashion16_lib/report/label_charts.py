@@ -48,14 +48,18 @@ def scores_by_label(table: pd.DataFrame, title: str, unit: str, marks: dict[str,
     for name, at in (marks or {}).items():
         axis.axvline(at, color=PAPER_RED, linestyle="--", linewidth=1)
         axis.text(at, len(names) - 0.35, name, color=PAPER_RED, fontsize=8, ha="center")
-    axis.set(yticks=range(len(names)), yticklabels=names, xlabel=unit, xlim=(-0.02, 1.02), ylim=(len(names) - 0.4, -0.6))
+    axis.set(yticks=range(len(names)), yticklabels=names, xlabel=unit, xlim=(-0.02, 1.02))
+    axis.set_ylim(len(names) - 0.4, -0.6)
     axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
     headline(figure, title)
     return figure
 
 
 def photos_with_labels(
-    images: Sequence[np.ndarray], true: Sequence[Sequence[str]], title: str, said: Sequence[Sequence[str]] | None = None,
+    images: Sequence[np.ndarray],
+    true: Sequence[Sequence[str]],
+    title: str,
+    said: Sequence[Sequence[str]] | None = None,
     in_a_row: int = 6,
 ) -> Figure:
     """Draw photos, under each its labels; with what was said, a line for what is missing and one for what is wrong."""
