@@ -28,15 +28,23 @@ TEXT_COUNTS = {     # the text's six classes, rightly named, and how many pictur
 FREQUENT = 0.005    # a combination is frequent from this share of the photos on
 
 
-def combinations(attributes: pd.DataFrame) -> pd.Series:
+def _attributes(photos: Dataset) -> pd.DataFrame:
+    if photos.attributes is None:
+        raise ValueError(f"{photos.name} has no table of attributes; use product-photos")
+    return photos.attributes
+
+
+def combinations(photos: Dataset) -> pd.Series:
     """Return each photo's gender, colour and type as the catalogue has them, joined by " / "."""
+    attributes = _attributes(photos)
     return attributes["gender"] + AND + attributes["baseColour"] + AND + attributes["articleType"]
 
 
-def text_combinations(attributes: pd.DataFrame) -> pd.Series:
+def text_combinations(photos: Dataset) -> pd.Series:
     """Return each photo's gender, colour and type in the text's words; NaN where it has no word for one of them."""
-    words = attributes["gender"].map(GENDERS), attributes["baseColour"].map(COLOURS), attributes["articleType"].map(TYPES)
-    return words[0] + AND + words[1] + AND + words[2]
+    table = _attributes(photos)
+    return (table["gender"].map(GENDERS) + AND + table["baseColour"].map(COLOURS) + AND
+            + table["articleType"].map(TYPES))
 
 
 def labelled_by(photos: Dataset, names: pd.Series, class_names: tuple[str, ...]) -> Dataset:
@@ -64,7 +72,7 @@ def six_combinations(photos: Dataset, at_most: bool = True) -> Dataset:
     ------
     ValueError : photos of fewer than two of the six
     """
-    names = text_combinations(photos.attributes)
+    names = text_combinations(photos)
     wanted = {AND.join(words): count for words, count in TEXT_COUNTS.items()}
     found = tuple(name for name in wanted if (names == name).any())
     if len(found) < 2:
@@ -77,7 +85,7 @@ def six_combinations(photos: Dataset, at_most: bool = True) -> Dataset:
 
 def frequent_combinations(photos: Dataset, share: float = FREQUENT) -> tuple[str, ...]:
     """Return the combinations of gender, colour and type that hold at least a share of the photos, most first."""
-    counts = combinations(photos.attributes).value_counts()
+    counts = combinations(photos).value_counts()
     return tuple(counts.index[counts >= max(2, share * len(photos))])
 
 
@@ -88,7 +96,7 @@ def label_sets(photos: Dataset) -> list[tuple[str, ...]]:
 
 def several_labels(photos: Dataset, colours: tuple[str, ...]) -> list[tuple[str, ...]]:
     """Return one to four labels a photo: for whom (unisex: men and women), its colour if listed, a use but casual."""
-    table = photos.attributes
+    table = _attributes(photos)
     people = {"Unisex": ("Men", "Women")}
     return [
         (*people.get(row["gender"], (row["gender"],)),

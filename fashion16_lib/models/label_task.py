@@ -92,9 +92,10 @@ class LabelTask:
     def frequent(cls, photos: Collection, profile: Profile, pixels: int = 0) -> LabelTask:
         """Return the combinations that are frequent in the gallery, among all parts of the photos."""
         plan, names = plan_of(profile), frequent_combinations(photos.gallery)
-        chosen = {part: labelled_by(whole, combinations(whole.attributes), names)
-                  for part, whole in (("gallery", photos.gallery), ("tuning", photos.tuning), ("test", photos.queries))}
-        return cls.of(replace(photos, **chosen), pixels or plan.pixels, plan.n_frequent)
+        gallery, tuning, test = (labelled_by(part, combinations(part), names)
+                                 for part in (photos.gallery, photos.tuning, photos.queries))
+        chosen = replace(photos, gallery=gallery, tuning=tuning, test=test)
+        return cls.of(chosen, pixels or plan.pixels, plan.n_frequent)
 
     def networks(self, folder: Path, seeds: range, *, epochs: int, weighted: bool = False) -> list[SmallerVggNet]:
         """Train SmallerVGGNet once a seed, or load what was trained before."""

@@ -59,7 +59,7 @@ def build_smaller_vggnet(
     )
 
 
-def to_squares(images: Sequence[np.ndarray], pixels: int) -> np.ndarray:
+def to_squares(images: Sequence[np.ndarray] | np.ndarray, pixels: int) -> np.ndarray:
     """Return images of any size as (n, pixels, pixels, 3) uint8; sides are scaled apart."""
     squares = np.empty((len(images), pixels, pixels, 3), np.uint8)
     for place, image in zip(squares, images, strict=True):
@@ -168,7 +168,7 @@ class SmallerVggNet:
         network = build_smaller_vggnet(shape[1], shape[0], 3, len(label_names), "sigmoid")
         names = {layer.name: f"{place}" for place, layer in enumerate(network.layers)}      # names are numbered anew
         recipe = {
-            "photos": [hashlib.sha256(np.ascontiguousarray(part)).hexdigest() for part in (*train, *tuning)],
+            "photos": [hashlib.sha256(part.tobytes()).hexdigest() for part in (*train, *tuning)],
             "labels": list(label_names),
             "network": [repr({**layer.get_config(), "name": names[layer.name]}) for layer in network.layers],
             "optimiser": ["adam", RATE, TRAINING_BATCH_SIZE],
