@@ -77,7 +77,8 @@ def test_too_few_combinations_are_refused():
 
 
 def test_frequent_combinations_hold_their_share():
-    photos = shop([("Men", "Red", "Shirts", "")] * 60 + [("Women", "Pink", "Tops", "")] * 38 + [("Men", "Tan", "Ties", "")] * 2)
+    photos = shop([("Men", "Red", "Shirts", "")] * 60 + [("Women", "Pink", "Tops", "")] * 38
+                  + [("Men", "Tan", "Ties", "")] * 2)
     assert frequent_combinations(photos, 0.05) == ("Men / Red / Shirts", "Women / Pink / Tops")
     assert len(frequent_combinations(photos, 0.02)) == 3 and len(frequent_combinations(photos.take(range(99)), 0)) == 2
     chosen = labelled_by(photos, combinations(photos), ("Women / Pink / Tops",))
@@ -87,7 +88,8 @@ def test_frequent_combinations_hold_their_share():
 def test_several_labels_are_one_to_four():
     photos = shop([("Unisex", "Black", "Backpacks", "Sports"), ("Men", "Tan", "Shirts", "Casual"),
                    ("Women", "Black", "Tops", "Ethnic")])
-    assert several_labels(photos, ("Black",)) == [("Men", "Women", "Black", "Sports"), ("Men",), ("Women", "Black", "Ethnic")]
+    expected = [("Men", "Women", "Black", "Sports"), ("Men",), ("Women", "Black", "Ethnic")]
+    assert several_labels(photos, ("Black",)) == expected
 
 
 # ---------------------------------------------------------------- scores
@@ -121,7 +123,8 @@ def test_every_label_has_its_interval():
     f1 = table.xs("F1", level="kind")["value"].to_numpy()
     assert np.allclose(f1, f1_scores(TRUE, SAID))
     resampled = [f1_scores(TRUE[rows], SAID[rows])[0] for rows in RNG.integers(0, 200, (2000, 200))]
-    assert np.allclose(table.loc[("a", "F1"), ["low", "high"]].astype(float), np.quantile(resampled, (0.025, 0.975)), atol=0.02)
+    drawn = table.loc[("a", "F1"), ["low", "high"]].astype(float)
+    assert np.allclose(drawn, np.quantile(resampled, (0.025, 0.975)), atol=0.02)
     silent = label_scores(TRUE, np.zeros_like(TRUE), "abcde")
     assert set(silent["kind"]) == {"recall", "F1"}                      # no precision of what is never said
 
@@ -130,8 +133,8 @@ def test_every_label_has_its_interval():
 
 def test_cuts_are_the_best_by_brute_force():
     at = best_threshold(TRUE, PROBABILITIES)
-    best = max(whole_set_right(TRUE, PROBABILITIES > cut).mean() for cut in THRESHOLDS)
-    assert whole_set_right(TRUE, PROBABILITIES > at).mean() == best
+    best = max(whole_set_right(TRUE, cut < PROBABILITIES).mean() for cut in THRESHOLDS)
+    assert whole_set_right(TRUE, at < PROBABILITIES).mean() == best
     cuts = best_thresholds(TRUE, PROBABILITIES)
     for label, cut in enumerate(cuts):
         best = max(oracle.f1_score(TRUE[:, label], PROBABILITIES[:, label] > other) for other in THRESHOLDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from itertools import pairwise
 
 import keras
 import numpy as np
@@ -42,11 +43,18 @@ def trained():
 def test_layers_are_the_texts():
     network = build_smaller_vggnet(96, 72, 3, 7)
     assert network.input_shape == (None, 72, 96, 3) and network.output_shape == (None, 7)
-    kinds = {"Conv2D": "filters", "MaxPooling2D": "pool_size", "Dropout": "rate", "Dense": "units", "Activation": "activation"}
-    told = [(type(layer).__name__, getattr(layer, kinds.get(type(layer).__name__, ""), None)) for layer in network.layers]
-    told = [(kind, value.__name__ if callable(value) else value) for kind, value in told]
-    unit = lambda filters: [("Conv2D", filters), ("Activation", "relu"), ("BatchNormalization", None)]     # noqa: E731
-    pooled = lambda size: [("MaxPooling2D", (size, size)), ("Dropout", 0.25)]                              # noqa: E731
+    kinds = {"Conv2D": "filters", "MaxPooling2D": "pool_size", "Dropout": "rate", "Dense": "units",
+             "Activation": "activation"}
+    names = [type(layer).__name__ for layer in network.layers]
+    values = [getattr(layer, kinds.get(name, ""), None) for name, layer in zip(names, network.layers, strict=True)]
+    told = [(name, value.__name__ if callable(value) else value) for name, value in zip(names, values, strict=True)]
+
+    def unit(filters: int) -> list:
+        return [("Conv2D", filters), ("Activation", "relu"), ("BatchNormalization", None)]
+
+    def pooled(size: int) -> list:
+        return [("MaxPooling2D", (size, size)), ("Dropout", 0.25)]
+
     assert told == [
         *unit(32), *pooled(3), *unit(64), *unit(64), *pooled(2), *unit(128), *unit(128), *pooled(2), ("Flatten", None),
         ("Dense", 1024), ("Activation", "relu"), ("BatchNormalization", None), ("Dropout", 0.5), ("Dense", 7),
@@ -55,7 +63,8 @@ def test_layers_are_the_texts():
 
 
 def test_parameters_counted_by_hand():
-    convolutions = sum(9 * before * after + after for before, after in ((3, 32), (32, 64), (64, 64), (64, 128), (128, 128)))
+    filters = (3, 32, 64, 64, 128, 128)
+    convolutions = sum(9 * before * after + after for before, after in pairwise(filters))
     normalisations = 4 * (32 + 64 + 64 + 128 + 128 + 1024)
     dense = 128 * 3 * 3 * 1024 + 1024 + 1024 * 5 + 5                     # 36 pixels: 36 / 12 = 3
     assert build_smaller_vggnet(36, 36, 3, 5).count_params() == convolutions + normalisations + dense
@@ -153,10 +162,11 @@ def test_the_texts_network_has_ten_ten_and_five():
 def test_heads_of_both_endings_learn_two_labels_a_photo():
     groups = RNG.integers(0, 3, (400, 2))
     targets = np.zeros((400, 6), bool)
-    targets[np.arange(400)[:, None], groups + (0, 3)] = True
+    targets[np.arange(400)[:, None], groups + np.array([0, 3])] = True
     features = (targets @ RNG.normal(size=(6, 30)) + 0.1 * RNG.normal(size=(400, 30))).astype(np.float32)
-    said = {ending: LabelHead("abcdef", ending).fit(features[:300], targets[:300]).predict_proba_of_features(features[300:])
-            for ending in ("sigmoid", "softmax")}
+    heads = {ending: LabelHead("abcdef", ending).fit(features[:300], targets[:300])
+             for ending in ("sigmoid", "softmax")}
+    said = {ending: head.predict_proba_of_features(features[300:]) for ending, head in heads.items()}
     assert np.allclose(said["softmax"].sum(axis=1), 1, atol=1e-5) and (said["sigmoid"].sum(axis=1) > 1.5).all()
     assert ((said["sigmoid"] > 0.5) == targets[300:]).mean() > 0.97
     assert (said["softmax"] > 0.5).sum(axis=1).max() <= 1 and ((said["softmax"] > 0.25) == targets[300:]).mean() > 0.95

@@ -42,6 +42,12 @@ EXERCISES = (
     ("23-learn-the-hash", {"N_ROTATIONS": 1, "SEED": 3}),
     ("24-rank-the-gaps", {"N_BITS": 256, "SEED": 4}),
 )
+ON_PHOTOS = (
+    ("30-see-why-sigmoid", {"N_CLASSES": 1, "SEED": 1}),
+    ("31-train-multi-label", {"N_SEEDS": 1, "PIXELS": 48}),
+    ("32-judge-multi-label", {"N_SEEDS": 1, "SEED": 1}),
+    ("33-search-by-attributes", {"N_CLASSES": 1, "N_BITS": 256}),
+)
 BASE = json.loads((ROOT / "results/expected/smoke.json").read_text(encoding="utf-8"))      # without any exercise
 
 
@@ -57,21 +63,42 @@ class Left:
         return self.metrics[name]["value"]
 
 
-def outputs_of(out: Path, name: str) -> str:
-    path = out / "build/smoke/notebooks" / f"{name}.ipynb"
+def outputs_of(out: Path, name: str, run: str) -> str:
+    path = out / "build" / run / "notebooks" / f"{name}.ipynb"
     return "\n".join(json.dumps(cell.outputs) for cell in code_cells(path))
 
 
-def what_is_left(out: Path, name: str) -> Left:
-    results = out / "results/smoke"
+def what_is_left(out: Path, name: str, run: str = "smoke") -> Left:
+    results = out / "results" / run
     metrics = results / f"metrics/{name}.json"
     files = [*results.glob(f"figures/{name[:2]}-*.csv"), *results.glob(f"tables/{name[:2]}-*.csv")]
-    return Left(outputs_of(out, name), read_metrics(metrics) if metrics.is_file() else {},
+    return Left(outputs_of(out, name, run), read_metrics(metrics) if metrics.is_file() else {},
                 {path.stem: pd.read_csv(path) for path in files})
 
 
 def expected(name: str) -> dict[str, float]:
     return {key: target["value"] for key, target in BASE[name].items()}
+
+
+def expected_on_photos(name: str) -> dict[str, float]:
+    path = ROOT / "results/expected/smoke-product-photos.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if name not in known:
+        pytest.skip(f"{path.name} holds no numbers of {name} to compare an exercise with")
+    return {key: target["value"] for key, target in known[name].items()}
+
+
+@pytest.fixture(scope="session")
+def exercises_on_photos(tmp_path_factory, photo_folder):
+    """Run the exercises of the notebooks that stand on photos; give what each left behind, by number."""
+    out, left = tmp_path_factory.mktemp("exercises-on-photos"), {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FASHION16_OUT", str(out))
+        patch.setenv("FASHION16_PHOTOS", str(photo_folder))
+        for name, parameters in ON_PHOTOS:
+            assert run_notebooks([name], "smoke", {"DATASET": "product-photos", **parameters}) == 0, (name, parameters)
+            left[name[:2]] = what_is_left(out, name, "smoke-product-photos")
+    return left
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +122,7 @@ def test_every_exercise_of_the_book_is_run():
         section = prose_of(path).split("## On your own")[1].split("## In practice")[0]
         told = set(re.findall(r"`([A-Z_]+ = [^`]+)`", section))
         run = {f"{key} = {json.dumps(value) if isinstance(value, str) else value}"
-               for name, parameters in EXERCISES if name == path.stem for key, value in parameters.items()}
+               for name, parameters in EXERCISES + ON_PHOTOS if name == path.stem for key, value in parameters.items()}
         assert told == run, path.stem
 
 
@@ -225,3 +252,33 @@ def test_exercises_of_24(exercises):
     left, base = exercises["24", 256, 4], expected("24-rank-the-gaps")
     assert left["largest_change_bits"] < base["largest_change_bits"]
     assert left["largest_change_plane_seed"] != pytest.approx(base["largest_change_plane_seed"], abs=1e-6)
+
+
+def test_exercises_of_30(exercises_on_photos):
+    left, base = exercises_on_photos["30"], expected_on_photos("30-see-why-sigmoid")
+    assert left["softmax_one_half_subset_accuracy"] > base["softmax_one_half_subset_accuracy"] + 0.05
+    assert left["softmax_demo_error"] == pytest.approx(base["softmax_demo_error"], abs=1e-4)
+
+
+def test_exercises_of_31(exercises_on_photos):
+    left, base = exercises_on_photos["31"], expected_on_photos("31-train-multi-label")
+    assert left.metrics["macro_f1"]["n"] == 1 and left.metrics["macro_f1"]["low"] == left.metrics["macro_f1"]["high"]
+    assert left["parameters"] > base["parameters"]
+
+
+def test_exercises_of_32(exercises_on_photos):
+    left = exercises_on_photos["32"]
+    for name in ("tuning_loss_past_20_minus_before", "tuning_minus_training_loss_rise"):
+        assert left.metrics[name]["n"] == 1 and left.metrics[name]["low"] == left.metrics[name]["high"]
+    verdicts = left.tables["32-verdicts"].set_index("claim")["verdict"]
+    assert verdicts["3: the data set has 6 classes"] == "contradicted"
+    assert verdicts["2: softmax of (-1, 5, -.5, 5, -.5)"] == "reproduced"
+
+
+def test_exercises_of_33(exercises_on_photos):
+    left, base = exercises_on_photos["33"], expected_on_photos("33-search-by-attributes")
+    one, likeliest = "type_x_colour_type_and_colour_precision_at_20", "likeliest_type_and_colour_precision_at_20"
+    assert left[likeliest] == pytest.approx(left[one], abs=1e-9)
+    assert left[one] == pytest.approx(base[one], abs=0.02)
+    direct = "direct_type_and_colour_precision_at_20"
+    assert left[direct] > base[direct]
