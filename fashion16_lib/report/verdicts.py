@@ -17,6 +17,7 @@ from fashion16_lib.evaluate.verdict import (
     REPRODUCED,
     TREND,
     VERDICTS,
+    Claim,
     Finding,
     as_records,
     judge,
@@ -29,18 +30,20 @@ from fashion16_lib.report.notebook import Notebook
 from fashion16_lib.report.style import MUTED, PAGE, headline, panels
 
 
-def verdicts(nb: Notebook) -> Any:
+def verdicts(nb: Notebook, claims: tuple[Claim, ...] = CLAIMS) -> Any:
     """Judge the claims that a notebook's metrics file answers; save and return them as a table."""
     metrics = read_metrics(nb.results / "metrics" / f"{nb.name}.json")
-    findings = [judge(claim, metrics) for claim in CLAIMS if claim.source == nb.name]
+    findings = [judge(claim, metrics) for claim in claims if claim.source == nb.name]
     return nb.table(verdict_table(findings), f"{nb.name[:2]}-verdicts", "the paper's claims and what we found")
 
 
-def write_ledger(results: Path) -> list[Finding]:
-    """Judge every claim by a run's metrics files, write claims.json and return the findings."""
-    findings = judge_all(CLAIMS, results / "metrics")
+def write_ledger(
+    results: Path, claims: tuple[Claim, ...] = CLAIMS, name: str = "claims.json"
+) -> list[Finding]:
+    """Judge every claim by a run's metrics files, write them to a file and return the findings."""
+    findings = judge_all(claims, results / "metrics")
     text = json.dumps(as_records(findings), indent=1, ensure_ascii=False)
-    replace_file(results / "claims.json", (text + "\n").encode())
+    replace_file(results / name, (text + "\n").encode())
     return findings
 
 

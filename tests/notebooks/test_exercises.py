@@ -45,6 +45,10 @@ EXERCISES = (
 ON_PHOTOS = (
     ("15-search-photos", {"N_BITS": 256, "POOLING": "average"}),
     ("16-decide-on-photos", {"N_RUNS": 2, "DROPOUT": False}),
+    ("30-see-why-sigmoid", {"N_CLASSES": 1, "SEED": 1}),
+    ("31-train-multi-label", {"N_SEEDS": 1, "PIXELS": 48}),
+    ("32-judge-multi-label", {"N_SEEDS": 1, "SEED": 1}),
+    ("33-search-by-attributes", {"N_CLASSES": 1, "N_BITS": 256}),
 )
 BASE = json.loads((ROOT / "results/expected/smoke.json").read_text(encoding="utf-8"))      # without any exercise
 
@@ -272,3 +276,33 @@ def test_exercises_of_24(exercises):
     left, base = exercises["24", 256, 4], expected("24-rank-the-gaps")
     assert left["largest_change_bits"] < base["largest_change_bits"]
     assert left["largest_change_plane_seed"] != pytest.approx(base["largest_change_plane_seed"], abs=1e-6)
+
+
+def test_exercises_of_30(exercises_on_photos):
+    left, base = exercises_on_photos["30"], expected_on_photos("30-see-why-sigmoid")
+    assert left["softmax_one_half_subset_accuracy"] > base["softmax_one_half_subset_accuracy"] + 0.05
+    assert left["softmax_demo_error"] == pytest.approx(base["softmax_demo_error"], abs=1e-4)
+
+
+def test_exercises_of_31(exercises_on_photos):
+    left, base = exercises_on_photos["31"], expected_on_photos("31-train-multi-label")
+    assert left.metrics["macro_f1"]["n"] == 1 and left.metrics["macro_f1"]["low"] == left.metrics["macro_f1"]["high"]
+    assert left["parameters"] > base["parameters"]
+
+
+def test_exercises_of_32(exercises_on_photos):
+    left = exercises_on_photos["32"]
+    for name in ("tuning_loss_past_20_minus_before", "tuning_minus_training_loss_rise"):
+        assert left.metrics[name]["n"] == 1 and left.metrics[name]["low"] == left.metrics[name]["high"]
+    verdicts = left.tables["32-verdicts"].set_index("claim")["verdict"]
+    assert verdicts["3: the data set has 6 classes"] == "contradicted"
+    assert verdicts["2: softmax of (-1, 5, -.5, 5, -.5)"] == "reproduced"
+
+
+def test_exercises_of_33(exercises_on_photos):
+    left, base = exercises_on_photos["33"], expected_on_photos("33-search-by-attributes")
+    one, likeliest = "type_x_colour_type_and_colour_precision_at_20", "likeliest_type_and_colour_precision_at_20"
+    assert left[likeliest] == pytest.approx(left[one], abs=1e-9)
+    assert left[one] == pytest.approx(base[one], abs=0.02)
+    direct = "direct_type_and_colour_precision_at_20"
+    assert left[direct] > base[direct]
