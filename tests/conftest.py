@@ -127,6 +127,17 @@ def write_closet(root: Path, photos: Collection, n_each: int = CLOSET_SIZE) -> N
             picture.save(root / name / f"{number}.{'jpg' if number % 2 else 'png'}")
 
 
+PHOTOS = Path(os.environ.get("FASHION16_PHOTOS") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+
+@pytest.fixture(scope="session")
+def photo_folder() -> Path:
+    """Return the folder of the real photo archives; skip the test where there is none."""
+    if not PHOTOS.is_dir():
+        pytest.skip(f"no photos: {PHOTOS} isn't there; set FASHION16_PHOTOS to a folder that holds the archives")
+    return PHOTOS
+
+
 @pytest.fixture(scope="session")
 def private_data(tmp_path_factory) -> Path:
     """Return a data folder with the real downloads and a cache of its own."""

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fashion16_lib.report.garments import show_image
-from fashion16_lib.report.style import MARKERS, PAGE, PALETTE, headline, panels
+from fashion16_lib.report.style import INK, MARKERS, OURS, PAGE, PALETTE, PAPER_RED, headline, panels
 
 
 def pairs_in_rows(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray, str]]], title: str, most: int) -> Figure:
@@ -26,6 +26,29 @@ def pairs_in_rows(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray, str]
                 axis.axis("on")
                 show_image(axis, image)
             row[3 * place].set_title(caption, fontsize=7, loc="left", pad=2)
+    headline(figure, title)
+    return figure
+
+
+def searches_in_rows(
+    searches: Sequence[tuple[np.ndarray, str, Sequence[tuple[np.ndarray, str]]]], title: str
+) -> Figure:
+    """Draw queries with their hits, a query a row; a hit of another class gets a cross and a dashed frame.
+
+    searches : (query, its class, [(hit, its class), ...]), the same number of hits each
+    """
+    n_hits = max(len(hits) for _, _, hits in searches)
+    figure, axes = panels(len(searches), n_hits + 1, 0.88 * (n_hits + 1), 1.2 * len(searches) + 0.6)
+    for row, (query, label, hits) in zip(axes, searches, strict=True):
+        show_image(row[0], query)
+        row[0].set_title(f"QUERY\n{label}", fontsize=8, weight="bold", loc="center")
+        for axis, (image, name) in zip(row[1:], hits, strict=True):
+            right = name == label
+            show_image(axis, image, f"{'✓' if right else '✗'}\n{name}")
+            if not right:
+                axis.title.set(color=PAPER_RED, weight="bold")
+                for spine in axis.spines.values():
+                    spine.set(color=PAPER_RED, linewidth=2, linestyle="--")
     headline(figure, title)
     return figure
 
@@ -56,5 +79,26 @@ def dots(table: pd.DataFrame, title: str, xlabel: str) -> Figure:
     axis.set_xlim(0, 1.05 * table[kinds].to_numpy().max())
     axis.invert_yaxis()
     axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    headline(figure, title)
+    return figure
+
+
+def with_intervals(table: pd.DataFrame, title: str, xlabel: str, mark: tuple[str, float] = ("", 0.0)) -> Figure:
+    """Draw numbers with their intervals about a named line; about 0 they are differences and get their sign.
+
+    table : columns name, value, low, high
+    """
+    figure, axes = panels(1, 1, PAGE, 0.34 * len(table) + 1.35)
+    axis = axes[0, 0]
+    sign = "" if mark[0] else "+"
+    for place, row in enumerate(table.to_dict("records")):
+        axis.plot((row["low"], row["high"]), (place, place), color=INK, linewidth=1.6)
+        axis.plot(row["value"], place, "o", markersize=7, color=OURS)
+        axis.text(row["high"], place, f"  {row['value']:{sign}.3f}", va="center", fontsize=9)
+    axis.axvline(mark[1], color=PAPER_RED if mark[0] else INK, linestyle="--" if mark[0] else "-", linewidth=1)
+    axis.text(mark[1], -0.75, mark[0], color=PAPER_RED, fontsize=8, ha="center")
+    axis.set(yticks=range(len(table)), yticklabels=table["name"], xlabel=xlabel)
+    axis.set_ylim(len(table) - 0.4, -0.6)
+    axis.margins(x=0.15)
     headline(figure, title)
     return figure

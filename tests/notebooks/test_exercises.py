@@ -41,6 +41,10 @@ EXERCISES = (
     ("22-choose-layer-and-pixels", {"N_BITS": 256}),
     ("23-learn-the-hash", {"N_ROTATIONS": 1, "SEED": 3}),
     ("24-rank-the-gaps", {"N_BITS": 256, "SEED": 4}),
+    ("25-audit-the-data", {"NEAR_LEVELS": 12, "SEED": 1}),
+)
+ON_PHOTOS = (
+    ("26-search-the-shop-by-phone", {"N_BITS": 256, "SEED": 1}),
 )
 BASE = json.loads((ROOT / "results/expected/smoke.json").read_text(encoding="utf-8"))      # without any exercise
 
@@ -57,21 +61,42 @@ class Left:
         return self.metrics[name]["value"]
 
 
-def outputs_of(out: Path, name: str) -> str:
-    path = out / "build/smoke/notebooks" / f"{name}.ipynb"
+def outputs_of(out: Path, name: str, run: str) -> str:
+    path = out / "build" / run / "notebooks" / f"{name}.ipynb"
     return "\n".join(json.dumps(cell.outputs) for cell in code_cells(path))
 
 
-def what_is_left(out: Path, name: str) -> Left:
-    results = out / "results/smoke"
+def what_is_left(out: Path, name: str, run: str = "smoke") -> Left:
+    results = out / "results" / run
     metrics = results / f"metrics/{name}.json"
     files = [*results.glob(f"figures/{name[:2]}-*.csv"), *results.glob(f"tables/{name[:2]}-*.csv")]
-    return Left(outputs_of(out, name), read_metrics(metrics) if metrics.is_file() else {},
+    return Left(outputs_of(out, name, run), read_metrics(metrics) if metrics.is_file() else {},
                 {path.stem: pd.read_csv(path) for path in files})
 
 
 def expected(name: str) -> dict[str, float]:
     return {key: target["value"] for key, target in BASE[name].items()}
+
+
+def expected_on_photos(name: str) -> dict[str, float]:
+    path = ROOT / "results/expected/smoke-product-photos.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if name not in known:
+        pytest.skip(f"{path.name} holds no numbers of {name} to compare an exercise with")
+    return {key: target["value"] for key, target in known[name].items()}
+
+
+@pytest.fixture(scope="session")
+def exercises_on_photos(tmp_path_factory, photo_folder):
+    """Run the exercises of the notebooks that stand on photos; give what each left behind, by number."""
+    out, left = tmp_path_factory.mktemp("exercises-on-photos"), {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FASHION16_OUT", str(out))
+        patch.setenv("FASHION16_PHOTOS", str(photo_folder))
+        for name, parameters in ON_PHOTOS:
+            assert run_notebooks([name], "smoke", {"DATASET": "product-photos", **parameters}) == 0, (name, parameters)
+            left[name[:2]] = what_is_left(out, name, "smoke-product-photos")
+    return left
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +120,7 @@ def test_every_exercise_of_the_book_is_run():
         section = prose_of(path).split("## On your own")[1].split("## In practice")[0]
         told = set(re.findall(r"`([A-Z_]+ = [^`]+)`", section))
         run = {f"{key} = {json.dumps(value) if isinstance(value, str) else value}"
-               for name, parameters in EXERCISES if name == path.stem for key, value in parameters.items()}
+               for name, parameters in EXERCISES + ON_PHOTOS if name == path.stem for key, value in parameters.items()}
         assert told == run, path.stem
 
 
@@ -225,3 +250,21 @@ def test_exercises_of_24(exercises):
     left, base = exercises["24", 256, 4], expected("24-rank-the-gaps")
     assert left["largest_change_bits"] < base["largest_change_bits"]
     assert left["largest_change_plane_seed"] != pytest.approx(base["largest_change_plane_seed"], abs=1e-6)
+
+
+def test_exercises_of_25(exercises):
+    left, base = exercises["25", 12, 1], expected("25-audit-the-data")
+    within = left.tables["25-how-near"].query("kind == 'nearest other picture'").set_index("x")["y"]
+    assert left["near_duplicates_across_split"] == pytest.approx(within[12.0], abs=1e-6) > 3 * within[5.0] > 0
+    assert left["exact_duplicates_across_split"] == base["exact_duplicates_across_split"]
+    assert left["near_duplicates_across_split"] > 3 * base["near_duplicates_across_split"]
+    moved = left["direct_precision_at_20"] - base["direct_precision_at_20"]
+    assert 1e-6 < abs(moved) < 0.05
+
+
+def test_exercises_of_26(exercises_on_photos):
+    left = exercises_on_photos["26"]
+    assert left["shop_minus_street_class_agreement_at_20"] > 0.1
+    base = expected_on_photos("26-search-the-shop-by-phone")
+    assert left["shop_class_agreement_at_20"] > base["shop_class_agreement_at_20"]
+    assert 1e-6 < abs(left["street_decider_accuracy"] - base["street_decider_accuracy"]) < 0.1
