@@ -188,6 +188,7 @@ PARAMETERS = {
         "0 or a whole number from 32 to 1024", lambda value: type(value) is int and (value == 0 or 32 <= value <= 1024)
     ),
     "N_ROTATIONS": _whole(1, 500),
+    "NEAR_LEVELS": _whole(1, 15),
 }
 
 

@@ -41,10 +41,12 @@ EXERCISES = (
     ("22-choose-layer-and-pixels", {"N_BITS": 256}),
     ("23-learn-the-hash", {"N_ROTATIONS": 1, "SEED": 3}),
     ("24-rank-the-gaps", {"N_BITS": 256, "SEED": 4}),
+    ("25-audit-the-data", {"NEAR_LEVELS": 12, "SEED": 1}),
 )
 ON_PHOTOS = (
     ("15-search-photos", {"N_BITS": 256, "POOLING": "average"}),
     ("16-decide-on-photos", {"N_RUNS": 2, "DROPOUT": False}),
+    ("26-search-the-shop-by-phone", {"N_BITS": 256, "SEED": 1}),
     ("30-see-why-sigmoid", {"N_CLASSES": 1, "SEED": 1}),
     ("31-train-multi-label", {"N_SEEDS": 1, "PIXELS": 48}),
     ("32-judge-multi-label", {"N_SEEDS": 1, "SEED": 1}),
@@ -276,6 +278,24 @@ def test_exercises_of_24(exercises):
     left, base = exercises["24", 256, 4], expected("24-rank-the-gaps")
     assert left["largest_change_bits"] < base["largest_change_bits"]
     assert left["largest_change_plane_seed"] != pytest.approx(base["largest_change_plane_seed"], abs=1e-6)
+
+
+def test_exercises_of_25(exercises):
+    left, base = exercises["25", 12, 1], expected("25-audit-the-data")
+    within = left.tables["25-how-near"].query("kind == 'nearest other picture'").set_index("x")["y"]
+    assert left["near_duplicates_across_split"] == pytest.approx(within[12.0], abs=1e-6) > 3 * within[5.0] > 0
+    assert left["exact_duplicates_across_split"] == base["exact_duplicates_across_split"]
+    assert left["near_duplicates_across_split"] > 3 * base["near_duplicates_across_split"]
+    moved = left["direct_precision_at_20"] - base["direct_precision_at_20"]
+    assert 1e-6 < abs(moved) < 0.05
+
+
+def test_exercises_of_26(exercises_on_photos):
+    left = exercises_on_photos["26"]
+    assert left["shop_minus_street_class_agreement_at_20"] > 0.1
+    base = expected_on_photos("26-search-the-shop-by-phone")
+    assert left["shop_class_agreement_at_20"] > base["shop_class_agreement_at_20"]
+    assert 1e-6 < abs(left["street_decider_accuracy"] - base["street_decider_accuracy"]) < 0.1
 
 
 def test_exercises_of_30(exercises_on_photos):

@@ -1,0 +1,121 @@
+"""Street to shop: people's photos search the shop's library; photos of one sender aren't independent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from fashion16_lib.data.dataset import Dataset
+from fashion16_lib.evaluate.statistics import CONFIDENCE, N_RESAMPLES, Estimate
+
+
+def in_classes_of(shop: Dataset, street: Dataset) -> Dataset:
+    """Return the street photos whose class the shop sells, with the shop's class names and numbers."""
+    number = {name: label for label, name in enumerate(shop.class_names)}
+    sold = {shop.class_names[label] for label in np.unique(shop.labels)}
+    kept = street.take([row for row, name in enumerate(street.label_names) if name in sold])
+    return replace(kept, labels=np.array([number[name] for name in kept.label_names], np.int64),
+                   class_names=shop.class_names)
+
+
+def drawn_at_random(items: Dataset, most: int, seed: int) -> Dataset:
+    """Return at most so many items, each as likely as any other, in the order they stand."""
+    rows = np.random.default_rng(seed).permutation(len(items))[:most]
+    return items.take(np.sort(rows))
+
+
+# ---------------------------------------------------------------- intervals
+
+def mean_over_groups(values: np.ndarray, groups: Sequence[str], seed: int = 0) -> Estimate:
+    """Return the mean of (q,) numbers with an interval that draws whole groups again, 2,000 times.
+
+    Photos of one sender share rooms, cameras and garments; an interval that draws single photos takes them for
+    independent and is too narrow.
+
+    Parameters
+    ----------
+    groups : of each number, whose it is
+
+    Raises
+    ------
+    ValueError : lengths that differ, no numbers, or numbers that aren't finite
+    """
+    values = np.asarray(values, np.float64)
+    if len(values) != len(groups) or not len(values) or not np.isfinite(values).all():
+        raise ValueError(f"needs finite numbers, each with its group, got {len(values)} numbers and {len(groups)} "
+                         "groups")
+    _, group = np.unique(groups, return_inverse=True)
+    sums, counts = np.bincount(group, values), np.bincount(group)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), N_RESAMPLES)     # (2000, groups)
+    return _estimate(float(values.mean()), drawn @ sums / (drawn @ counts), len(values))
+
+
+def macro_mean(values: np.ndarray, labels: np.ndarray, seed: int = 0) -> Estimate:
+    """Return the mean of the classes' means: each class counts the same; numbers are drawn again within classes."""
+    rng = np.random.default_rng(seed)
+    parts = [np.asarray(values, np.float64)[labels == label] for label in np.unique(labels)]
+    again = np.mean([part[rng.integers(len(part), size=(N_RESAMPLES, len(part)))].mean(axis=1) for part in parts],
+                    axis=0)
+    return _estimate(float(np.mean([part.mean() for part in parts])), again, len(values))
+
+
+def difference_of_means(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> Estimate:
+    """Return mean(ours) - mean(theirs) of two sets of queries, paired by nothing; each is drawn again by itself."""
+    rng = np.random.default_rng(seed)
+    ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    again = [[part[rng.integers(len(part), size=len(part))].mean() for _ in range(N_RESAMPLES)]
+             for part in (ours, theirs)]
+    value = float(ours.mean() - theirs.mean())
+    return _estimate(value, np.subtract(again[0], again[1]), len(ours) + len(theirs))
+
+
+def _estimate(value: float, again: np.ndarray, n: int) -> Estimate:
+    low, high = np.quantile(again, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
+    return Estimate(value, float(low), float(high), n)
+
+
+# ---------------------------------------------------------------- deciders
+
+def named_with_others_photos(
+    shop: tuple[np.ndarray, np.ndarray],
+    street: tuple[np.ndarray, np.ndarray],
+    senders: Sequence[str],
+    n_folds: int = 5,
+) -> np.ndarray:
+    """Return each street photo's class from a softmax layer that learned from the shop and from *other* senders.
+
+    Parameters
+    ----------
+    shop, street : (features (n, d), labels (n,))
+    senders : of the street photos; a sender's photos are all in one fold, so none is taught by its own sender
+
+    Returns
+    -------
+    (q,) classes
+
+    Raises
+    ------
+    ValueError : fewer senders than folds
+    """
+    from sklearn.model_selection import GroupKFold
+
+    if len(set(senders)) < n_folds:
+        raise ValueError(f"{n_folds} folds need as many senders, got {len(set(senders))}; use more photos")
+    named = np.empty(len(senders), np.int64)
+    for others, held_out in GroupKFold(n_folds).split(street[0], groups=list(senders)):
+        both = np.concatenate([shop[0], street[0][others]]), np.concatenate([shop[1], street[1][others]])
+        named[held_out] = named_by(both, street[0][held_out])
+    return named
+
+
+def named_by(learned: tuple[np.ndarray, np.ndarray], asked: np.ndarray) -> np.ndarray:
+    """Return the classes that a softmax layer fitted on (features, labels) gives to features (q, d), (q,)."""
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    scale = learned[0][:, 0].std() or 1.0
+    with threadpool_limits(1, user_api="blas"):
+        return LogisticRegression(max_iter=300).fit(learned[0] / scale, learned[1]).predict(asked / scale)
