@@ -180,7 +180,8 @@ def test_a_library_is_as_likely_as_the_product_of_its_labels():
     _, cells = libraries(GALLERY, COLUMNS)
     names = ["colour: red", "type: Bag", "type: Top"]                   # nobody predicts blue
     found = library_probabilities(np.array([[0.5, 0.25, 0.75]]), names, cells)
-    by_hand = {("type: Bag", "colour: red"): 0.125, ("type: Top", "colour: red"): 0.375, ("type: Top", "colour: blue"): 0}
+    bag, top = "type: Bag", "type: Top"
+    by_hand = {(bag, "colour: red"): 0.125, (top, "colour: red"): 0.375, (top, "colour: blue"): 0}
     assert dict(zip(cells, found[0], strict=True)) == by_hand
 
 

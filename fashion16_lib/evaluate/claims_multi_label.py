@@ -59,7 +59,8 @@ CLAIMS_MULTI_LABEL = (
     # ---------------------------------------------------------------- 5: results
     Claim("multi-falls-smoothly", "m16", "5", "training loss falls smoothly up to 20 epochs", "a figure",
           GROWTH, "permuted sizes", JUDGE, "training_loss_rise_over_fall", below(0.1),
-          "moves upward below a tenth of those downward", "range over seeds; with dropout; its null: the epochs in any order"),
+          "moves upward below a tenth of those downward",
+          "range over seeds; with dropout; its null: the epochs in any order"),
     Claim("multi-fluctuates", "m17", "5", "the validation loss fluctuates much", "a figure",
           ORDERING, "equal arms", JUDGE, "tuning_minus_training_loss_rise", above(0), OVER_SEEDS,
           "nats of moves upward up to epoch 20, tuning part minus training"),

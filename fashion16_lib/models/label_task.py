@@ -10,7 +10,7 @@ import numpy as np
 from fashion16_lib.data.dataset import Collection, Dataset, split
 from fashion16_lib.data.label_sets import combinations, frequent_combinations, label_sets, labelled_by, six_combinations
 from fashion16_lib.models.smaller_vggnet import SmallerVggNet, to_squares
-from fashion16_lib.settings import Profile
+from fashion16_lib.settings import TRAINING_BATCH_SIZE, Profile
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Plan:
     n_frequent, frequent_epochs : photos of the frequent combinations to learn from (None: all), and epochs on them
     n_six : photos of the six combinations to learn from (None: all)
     most_seeds : trainings of each kind, at most
+    batch_size : of the trainings. Batch normalisation's running means need some hundred updates, however few the photos
     """
 
     pixels: int
@@ -33,10 +34,11 @@ class Plan:
     frequent_epochs: int
     n_six: int | None = None
     most_seeds: int = 10
+    batch_size: int = TRAINING_BATCH_SIZE
 
 
 PLANS = {
-    "smoke": Plan(24, 22, 200, 6, n_six=200, most_seeds=2),
+    "smoke": Plan(24, 22, 200, 6, n_six=200, most_seeds=2, batch_size=8),
     "quick": Plan(36, 26, 1_000, 8),
     "full": Plan(96, 60, None, 30),
 }
@@ -97,8 +99,10 @@ class LabelTask:
         chosen = replace(photos, gallery=gallery, tuning=tuning, test=test)
         return cls.of(chosen, pixels or plan.pixels, plan.n_frequent)
 
-    def networks(self, folder: Path, seeds: range, *, epochs: int, weighted: bool = False) -> list[SmallerVggNet]:
+    def networks(
+        self, folder: Path, seeds: range, plan: Plan, *, epochs: int, weighted: bool = False
+    ) -> list[SmallerVggNet]:
         """Train SmallerVGGNet once a seed, or load what was trained before."""
         train, tuning = ((self.squares[part], self.targets[part]) for part in ("train", "tuning"))
         return [SmallerVggNet.train_or_load(folder, train, tuning, self.label_names, epochs=epochs, weighted=weighted,
-                                            seed=seed % 2**32) for seed in seeds]
+                                            batch_size=plan.batch_size, seed=seed % 2**32) for seed in seeds]

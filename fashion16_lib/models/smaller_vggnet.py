@@ -118,6 +118,7 @@ class SmallerVggNet:
         *,
         epochs: int,
         weighted: bool = False,
+        batch_size: int = TRAINING_BATCH_SIZE,
         seed: int = 0,
     ) -> SmallerVggNet:
         """Train with Adam on binary cross-entropy; keep the epoch whose loss on the tuning part is lowest.
@@ -134,12 +135,12 @@ class SmallerVggNet:
         plain = keras.metrics.BinaryCrossentropy(name="cross_entropy")
         # jit_compile=True is slower on a CPU
         network.compile(keras.optimizers.Adam(RATE), weighted_loss(weights), metrics=[plain], jit_compile=False)
-        n_batches = epochs * -(-len(squares) // TRAINING_BATCH_SIZE)
+        n_batches = epochs * -(-len(squares) // batch_size)
         fitted = network.fit(
             squares / np.float32(255),
             targets.astype(np.float32),
             validation_data=(held_out / np.float32(255), held_targets.astype(np.float32)),
-            batch_size=TRAINING_BATCH_SIZE,
+            batch_size=batch_size,
             epochs=epochs,
             verbose=0,
             callbacks=[
@@ -157,7 +158,7 @@ class SmallerVggNet:
     @classmethod
     def train_or_load(
         cls, folder: str | Path, train: tuple[np.ndarray, np.ndarray], tuning: tuple[np.ndarray, np.ndarray],
-        label_names: Sequence[str], **options: Any,
+        label_names: Sequence[str], *, batch_size: int = TRAINING_BATCH_SIZE, **options: Any,
     ) -> SmallerVggNet:
         """Train, or load what was trained before from the same photos with the same options.
 
@@ -171,13 +172,13 @@ class SmallerVggNet:
             "photos": [hashlib.sha256(part.tobytes()).hexdigest() for part in (*train, *tuning)],
             "labels": list(label_names),
             "network": [repr({**layer.get_config(), "name": names[layer.name]}) for layer in network.layers],
-            "optimiser": ["adam", RATE, TRAINING_BATCH_SIZE],
+            "optimiser": ["adam", RATE, batch_size],
             **options,
         }
         path = Path(folder) / f"{cls.kind}-{digest_of(recipe)[:16]}.keras"
         if path.is_file():
             return cls.load(path)
-        trained = cls.train(train, tuning, label_names, **options)
+        trained = cls.train(train, tuning, label_names, batch_size=batch_size, **options)
         trained.save(path)
         return trained
 
