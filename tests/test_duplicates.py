@@ -76,6 +76,7 @@ def test_prints_hold_each_picture_once_and_grey_beside_colour():
     assert both.take([3, 0]).digests == (prints.digests[3], prints.digests[0])
     empty = prints_of(images[:0])
     assert len(empty) == 0 and len(near_pairs(prints, empty)) == len(near_pairs(empty, prints)) == 0
+    assert prints.small[near_pairs(empty, prints)["known"]].shape == (0, 28 * 28 * 3)       # no pairs, still places
 
 
 def test_grey_levels_apart_is_the_root_mean_square():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fashion16_lib.data.cutout import cropped_to, garment_mask, on_white
+from fashion16_lib.data.cutout import border_level, cropped_to, garment_mask, on_white
 from fashion16_lib.data.dataset import Dataset
 from fashion16_lib.evaluate.statistics import mean_over_queries
 from fashion16_lib.evaluate.street import (
@@ -14,6 +14,7 @@ from fashion16_lib.evaluate.street import (
     in_classes_of,
     macro_mean,
     mean_over_groups,
+    moved_to,
     named_by,
     named_with_others_photos,
 )
@@ -54,6 +55,12 @@ def test_a_crop_is_the_box_of_the_mask():
     assert (cropped_to(image, mask, 0) == image[30:50, 20:40]).all()
     assert (cropped_to(image, mask, 0.1) == image[20:60, 12:48]).all()
     assert (cropped_to(image, mask, 1) == image).all()
+
+
+def test_the_border_is_three_sides():
+    image = np.full((10, 8, 3), 255, np.uint8)
+    image[4:, 2:6] = 0                                  # a garment that leaves at the bottom
+    assert border_level(image) == 255 and border_level(a_photo(90)[0]) == pytest.approx(90, abs=2)
 
 
 # ---------------------------------------------------------------- items
@@ -145,3 +152,15 @@ def test_other_senders_teach_what_the_shop_does_not_show():
     street[:, 1] += 8 * asked
     named = named_with_others_photos((shop, labels), (street, asked), [str(row % 20) for row in range(100)])
     assert (named == asked).mean() > 0.9 > 0.7 > (named_by((shop, labels), street) == asked).mean()
+
+
+def test_a_shift_that_all_senders_share_is_taken_back():
+    rng = np.random.default_rng(0)
+    base, senders = rng.normal(size=(400, 6)), [str(row % 40) for row in range(400)]
+    mean = np.arange(6.0)
+    moved = moved_to(mean, base + 50, senders)
+    assert moved == pytest.approx(base + mean, abs=0.5)
+    alone = base.copy()
+    alone[np.array(senders) == "7"] += 1000             # his photos may not say where they are moved to
+    own = np.array(senders) == "7"
+    assert (moved_to(mean, alone, senders)[own] > 900).all()

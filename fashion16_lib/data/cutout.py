@@ -56,3 +56,8 @@ def cropped_to(image: np.ndarray, mask: np.ndarray, margin: float = 0.05) -> np.
 def on_white(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return the image with white where the mask is False: the background of the shop's photos; same shape, uint8."""
     return np.where(mask[..., None], image, np.uint8(255))
+
+
+def border_level(image: np.ndarray) -> float:
+    """Return the mean level along the top, left and right side, 0 to 255: where a photo shows its background."""
+    return float(np.concatenate([image[0].ravel(), image[:, 0].ravel(), image[:, -1].ravel()]).mean())

@@ -47,7 +47,8 @@ def near_pairs(asked: Prints, known: Prints, max_bits: int = MAX_BITS, max_level
             item = proposed[at]
             same = asked.digests[place] == known.digests[item]
             rows.append((place, int(item), int(bits[item]), float(levels[at]), same))
-    return pd.DataFrame(rows, columns=["asked", "known", "bits", "levels", "same"])
+    kinds = {"asked": np.int64, "known": np.int64, "bits": np.int64, "levels": np.float64, "same": bool}
+    return pd.DataFrame(rows, columns=list(kinds)).astype(kinds)        # also where there is none
 
 
 def nearest_by_hash(asked: Prints, known: Prints) -> pd.DataFrame:

@@ -111,6 +111,26 @@ def named_with_others_photos(
     return named
 
 
+def moved_to(mean: np.ndarray, features: np.ndarray, senders: Sequence[str], n_folds: int = 5) -> np.ndarray:
+    """Return features moved so that street photos lie about the shop's mean; nobody's own photos say by how much.
+
+    Parameters
+    ----------
+    mean : (d,) of the shop's features
+    features : (q, d) of street photos; each is moved by mean - (mean of the street photos of the other folds' senders)
+
+    Returns
+    -------
+    (q, d) float32
+    """
+    from sklearn.model_selection import GroupKFold
+
+    moved = np.empty(features.shape, np.float32)
+    for others, held_out in GroupKFold(n_folds).split(features, groups=list(senders)):
+        moved[held_out] = features[held_out] + (mean - features[others].mean(axis=0))
+    return moved
+
+
 def named_by(learned: tuple[np.ndarray, np.ndarray], asked: np.ndarray) -> np.ndarray:
     """Return the classes that a softmax layer fitted on (features, labels) gives to features (q, d), (q,)."""
     from sklearn.linear_model import LogisticRegression
