@@ -12,7 +12,6 @@ from fashion16_lib.evaluate.street import (
     difference_of_means,
     drawn_at_random,
     in_classes_of,
-    macro_mean,
     mean_over_groups,
     moved_to,
     named_by,
@@ -105,17 +104,6 @@ def test_alike_values_in_a_group_widen_the_interval_by_the_root_of_its_size():
     for bad in ([], [np.nan] * 3):
         with pytest.raises(ValueError, match="finite numbers"):
             mean_over_groups(np.array(bad), ["a"] * len(bad))
-
-
-def test_in_the_macro_mean_each_class_counts_the_same():
-    values, labels = np.array([1.0] * 98 + [0.0, 0.0]), np.array([3] * 98 + [7, 7])
-    found = macro_mean(values, labels)
-    assert (found.value, found.low, found.high, found.n) == (0.5, 0.5, 0.5, 100)
-    mixed = np.random.default_rng(0).random(200)
-    assert macro_mean(mixed, np.arange(200) % 2).value == pytest.approx(mixed.mean())
-    one = macro_mean(mixed, np.zeros(200, int))
-    assert one.high - one.low == pytest.approx(np.ptp([mean_over_queries(mixed).low, mean_over_queries(mixed).high]),
-                                               rel=0.1)
 
 
 def test_the_interval_of_a_difference_is_the_normal_one():

@@ -6,7 +6,7 @@ from fashion16_lib.evaluate.verdict import REPRODUCED, Claim, above, at_least, b
 
 PREPARE, SEARCH, CLASSIFY, GROW = "01-prepare-images", "05-search-by-image", "10-classify-precisely", "11-grow-the-data"
 TIME, SIFT, INSIDE = "12-time-a-query", "13-compare-sift-and-cnn", "14-compare-direct-and-in-class"
-PHOTOS = "15-turn-to-photos"       # stands on product photos: measured in that run only
+PHOTOS = "16-decide-on-photos"     # stands on product photos: measured in that run only
 ERRATA, HASH = "19-judge-every-claim", "03-hash-with-vgg16"
 POINT, ORDERING, GROWTH, ARITHMETIC, DEFINITION = "point", "ordering", "growth", "arithmetic", "definition"
 OTHER_DATA = "other data: shown beside, not judged"

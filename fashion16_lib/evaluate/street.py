@@ -53,15 +53,6 @@ def mean_over_groups(values: np.ndarray, groups: Sequence[str], seed: int = 0) -
     return _estimate(float(values.mean()), drawn @ sums / (drawn @ counts), len(values))
 
 
-def macro_mean(values: np.ndarray, labels: np.ndarray, seed: int = 0) -> Estimate:
-    """Return the mean of the classes' means: each class counts the same; numbers are drawn again within classes."""
-    rng = np.random.default_rng(seed)
-    parts = [np.asarray(values, np.float64)[labels == label] for label in np.unique(labels)]
-    again = np.mean([part[rng.integers(len(part), size=(N_RESAMPLES, len(part)))].mean(axis=1) for part in parts],
-                    axis=0)
-    return _estimate(float(np.mean([part.mean() for part in parts])), again, len(values))
-
-
 def difference_of_means(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> Estimate:
     """Return mean(ours) - mean(theirs) of two sets of queries, paired by nothing; each is drawn again by itself."""
     rng = np.random.default_rng(seed)

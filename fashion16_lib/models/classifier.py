@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import time
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,11 +14,11 @@ from keras import layers
 
 from fashion16_lib.data.dataset import Dataset
 from fashion16_lib.data.preprocess import mean_to_remove, standardise, to_table1_input
-from fashion16_lib.files import digest_of, replace_file
-from fashion16_lib.progress import progress
+from fashion16_lib.files import digest_of
+from fashion16_lib.models.network_file import load_network, save_network
+from fashion16_lib.models.training_bar import training_bar
 from fashion16_lib.settings import TRAINING_BATCH_SIZE, Fashion16Error
 
-NOTES = "fashion16.json"  # a member of the .keras archive: class names, preprocessing, history
 FIRST_RATE = 0.001  # Adam's rate at the first batch: Keras's default
 BATCH_SIZE = 256  # for predicting
 PIXELS = 28  # Table 1's input: 28x28x1
@@ -52,21 +49,6 @@ def build_table1(n_classes: int = 10, dropout: bool = True, pixels: int = PIXELS
         ],
         name="table_1",
     )
-
-
-class _EpochProgress(keras.callbacks.Callback):
-    """Show the batches of all epochs as one bar."""
-
-    def __init__(self, n_batches: int) -> None:
-        super().__init__()
-        self._bar = progress(range(n_batches), "training", total=n_batches, unit="batch")
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        next(self._bar, None)
-
-    def on_train_end(self, logs: Any = None) -> None:
-        for _ in self._bar:
-            pass
 
 
 class Table1Classifier:
@@ -144,7 +126,7 @@ class Table1Classifier:
             batch_size=TRAINING_BATCH_SIZE,
             epochs=epochs,
             verbose=0,
-            callbacks=[clock, _EpochProgress(n_batches)],
+            callbacks=[clock, training_bar("training", n_batches)],
         )
         history = {name: [float(value) for value in values] for name, values in fitted.history.items()}
         trained = build_table1(len(train.class_names), dropout, pixels, colour)  # without Adam's two numbers a weight
@@ -187,21 +169,12 @@ class Table1Classifier:
 
     def save(self, path: str | Path) -> None:
         """Write network, preprocessing and class names to one .keras file, whole or not at all."""
-        path = Path(path)
-        part = path.with_name(f".{path.stem}.partial.keras")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.network.save(part)
-        content = io.BytesIO(part.read_bytes())
-        part.unlink()
-        notes = {
+        save_network(path, self.network, {
             "class_names": self.class_names,
             "mean_reading": self.mean_reading,
             "mean": self.mean.tolist(),
             "history": self.history,
-        }
-        with zipfile.ZipFile(content, "a") as archive:
-            archive.writestr(NOTES, json.dumps(notes))
-        replace_file(path, content.getvalue())
+        })
 
     @classmethod
     def load(cls, path: str | Path) -> Table1Classifier:
@@ -211,15 +184,7 @@ class Table1Classifier:
         ------
         Fashion16Error : missing, another kind of file, or layers that need code of their own
         """
-        try:
-            with zipfile.ZipFile(path) as archive:
-                notes = json.loads(archive.read(NOTES))
-            network = keras.models.load_model(path, compile=False, safe_mode=True)
-        except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
-            reason = (str(error).splitlines() or ["unreadable"])[0]
-            raise Fashion16Error(
-                f"{path} can't be used as a Table 1 classifier; make one with notebook 02. Detail: {reason}"
-            ) from error
+        network, notes = load_network(path, "a Table 1 classifier", "make one with notebook 02")
         takes, gives = network.input_shape, (None, len(notes["class_names"]))
         if network.output_shape != gives or not (takes == (None, PIXELS, PIXELS, 1) or _is_widened_table1(network)):
             raise Fashion16Error(

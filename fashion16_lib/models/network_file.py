@@ -31,12 +31,12 @@ def save_network(path: str | Path, network: keras.Model, notes: dict[str, Any]) 
     replace_file(path, content.getvalue())
 
 
-def load_network(path: str | Path, kind: str) -> tuple[keras.Model, dict[str, Any]]:
+def load_network(path: str | Path, kind: str, remedy: str = "train it again") -> tuple[keras.Model, dict[str, Any]]:
     """Read what `save_network` wrote: network and notes.
 
     Parameters
     ----------
-    kind : what the file should be, for the message
+    kind, remedy : what the file should be and what to do if it isn't, for the message
 
     Raises
     ------
@@ -48,7 +48,7 @@ def load_network(path: str | Path, kind: str) -> tuple[keras.Model, dict[str, An
         return keras.models.load_model(path, compile=False, safe_mode=True), notes
     except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
         reason = (str(error).splitlines() or ["unreadable"])[0]
-        raise Fashion16Error(f"{path} can't be used as {kind}; train it again. Detail: {reason}") from error
+        raise Fashion16Error(f"{path} can't be used as {kind}; {remedy}. Detail: {reason}") from error
 
 
 def weights_digest(network: keras.Model) -> str:

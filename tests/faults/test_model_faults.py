@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from fashion16_lib.data.vgg16_weights import FILE, ensure_vgg16_weights, read_vgg16_weights
-from fashion16_lib.models.classifier import NOTES, Table1Classifier, build_table1
+from fashion16_lib.models.classifier import Table1Classifier, build_table1
+from fashion16_lib.models.network_file import NOTES
 from fashion16_lib.models.softmax_head import SoftmaxHead
 from fashion16_lib.models.vgg16 import Vgg16Extractor
 from fashion16_lib.search.retrieval import Fashion16
