@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from fashion16_lib.evaluate.statistics import (
     Estimate,
     as_table,
+    macro_mean,
     mcnemar,
     mean_and_range,
     mean_over_queries,
@@ -267,3 +268,24 @@ def test_the_papers_table_2_is_a_power_law_and_its_20_000_is_200_000():
     without = power_law(n[others], error[others])
     assert 1 - without.at(200_000) == pytest.approx(0.9297, abs=0.002)
     assert 1 - without.at(20_000) == pytest.approx(0.84, abs=0.005)
+
+
+# ---------------------------------------------------------------- classes counted once
+
+
+def test_the_macro_mean_counts_each_class_once():
+    values, labels = np.array([1.0] * 90 + [0.0] * 10), np.array([0] * 90 + [1] * 10)
+    found = macro_mean(values, labels)
+    assert (found.value, found.low, found.high, found.n) == (0.5, 0.5, 0.5, 100)        # no spread within the classes
+    assert mean_over_queries(values).value == 0.9
+    alone = macro_mean(values, np.zeros(100, int))
+    assert alone.value == pytest.approx(0.9) and alone.low < 0.9 < alone.high
+
+
+def test_the_macro_means_interval_covers_the_truth():
+    rng, truth, covered = np.random.default_rng(0), (0.9, 0.4, 0.7), 0
+    labels = np.repeat([0, 1, 2], [200, 50, 20])
+    for seed in range(60):
+        values = rng.random(len(labels)) < np.array(truth)[labels]
+        covered += covers(macro_mean(values, labels, seed), np.mean(truth))
+    assert 49 <= covered <= 60          # 95 % of 60 is 57; small classes make the bootstrap a little narrow

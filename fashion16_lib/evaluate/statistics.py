@@ -47,6 +47,19 @@ def mean_over_queries(values: np.ndarray, seed: int = 0) -> Estimate:
     return _bootstrap(values, np.mean, seed)
 
 
+def macro_mean(values: np.ndarray, labels: np.ndarray, seed: int = 0) -> Estimate:
+    """Return the mean over classes of each class's mean, with its bootstrap interval: queries drawn within classes.
+
+    values, labels : (q,) numbers and classes of the same queries
+    """
+    values, rng = np.asarray(values, np.float64), np.random.default_rng(seed)
+    by_class = [values[labels == label] for label in np.unique(labels)]
+    means = np.mean([of_class[rng.integers(len(of_class), size=(N_RESAMPLES, len(of_class)))].mean(axis=1)
+                     for of_class in by_class], axis=0)
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Estimate(float(np.mean([of_class.mean() for of_class in by_class])), float(low), float(high), len(values))
+
+
 def median_over_queries(values: np.ndarray, seed: int = 0) -> Estimate:
     """Return the median of (q,) numbers, with its bootstrap interval: for times, whose tail is long."""
     return _bootstrap(values, np.median, seed)

@@ -8,27 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from fashion16_lib.evaluate.statistics import CONFIDENCE, N_RESAMPLES, Estimate, mean_over_queries
-
-
-def macro_mean(values: np.ndarray, labels: np.ndarray, seed: int = 0) -> Estimate:
-    """Return the mean of the classes' means, with its bootstrap interval: queries are drawn again inside each class.
-
-    Parameters
-    ----------
-    values, labels : (q,) numbers and classes of the queries; only classes that occur count
-
-    Raises
-    ------
-    ValueError : no query, or numbers that aren't finite
-    """
-    values, labels = np.asarray(values, np.float64), np.asarray(labels)
-    if not len(values) or not np.isfinite(values).all():
-        raise ValueError(f"a macro mean needs finite numbers of at least one query, got {len(values)}")
-    rng = np.random.default_rng(seed)
-    groups = [values[labels == label] for label in np.unique(labels)]
-    drawn = [group[rng.integers(len(group), size=(N_RESAMPLES, len(group)))].mean(axis=1) for group in groups]
-    return _percentiles(np.mean([group.mean() for group in groups]), np.mean(drawn, axis=0), len(values))
+from fashion16_lib.evaluate.statistics import CONFIDENCE, N_RESAMPLES, Estimate, macro_mean, mean_over_queries
 
 
 def macro_difference(ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray, seed: int = 0) -> Estimate:
@@ -53,7 +33,8 @@ def macro_f1(true: np.ndarray, said: np.ndarray, seed: int = 0) -> Estimate:
     np.add.at(counts, (true, said), 1)
     rng = np.random.default_rng(seed)
     drawn = np.stack([rng.multinomial(row.sum(), row / max(row.sum(), 1), N_RESAMPLES) for row in counts], axis=1)
-    return _percentiles(_macro_f1_of(counts[None])[0], _macro_f1_of(drawn), len(true))
+    low, high = np.quantile(_macro_f1_of(drawn), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Estimate(float(_macro_f1_of(counts[None])[0]), float(low), float(high), len(true))
 
 
 def _macro_f1_of(counts: np.ndarray) -> np.ndarray:
@@ -61,11 +42,6 @@ def _macro_f1_of(counts: np.ndarray) -> np.ndarray:
     right, of_class, given = np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=2), counts.sum(axis=1)
     f1 = 2 * right / np.maximum(of_class + given, 1)
     return (f1 * (of_class > 0)).sum(axis=1) / (of_class > 0).sum(axis=1)
-
-
-def _percentiles(value: float, drawn: np.ndarray, n: int) -> Estimate:
-    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Estimate(float(value), float(low), float(high), n)
 
 
 def by_class(values: np.ndarray, labels: np.ndarray, class_names: Sequence[str], kind: str = "") -> pd.DataFrame:

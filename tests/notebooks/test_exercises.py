@@ -228,8 +228,8 @@ def test_exercises_of_16(exercises_on_photos):
     assert difference["n"] == 2 and difference["low"] <= difference["value"] <= difference["high"]
     assert (left.tables["16-transfer"]["seeds"] == 2).all()
     base = expected_on_photos("16-decide-on-photos")
-    assert left["softmax_head_test_accuracy"] == pytest.approx(base["softmax_head_test_accuracy"], abs=1e-4)
-    assert left["table_1_grey_test_accuracy"] != pytest.approx(base["table_1_grey_test_accuracy"], abs=1e-4)
+    assert left["softmax_head_accuracy"] == pytest.approx(base["softmax_head_accuracy"], abs=1e-4)
+    assert left["grey_table_1_accuracy"] != pytest.approx(base["grey_table_1_accuracy"], abs=1e-4)
 
 
 def test_exercises_of_19(exercises):
