@@ -65,10 +65,10 @@ def test_a_label_that_was_never_learned_is_left_out(photos):
 
 
 def test_networks_differ_by_seed_and_are_kept(photos, tmp_path):
-    task, plan = LabelTask.six(photos, get_profile("smoke"), pixels=12), PLANS["smoke"]
-    first, second = task.networks(tmp_path, range(2), plan, epochs=1)
+    task = LabelTask.six(photos, get_profile("smoke"), pixels=12)
+    first, second = task.networks(tmp_path, range(2), epochs=1)
     assert first.fingerprint != second.fingerprint and len(list(tmp_path.glob("*.keras"))) == 2
-    assert task.networks(tmp_path, range(1), plan, epochs=1)[0].fingerprint == first.fingerprint
+    assert task.networks(tmp_path, range(1), epochs=1)[0].fingerprint == first.fingerprint
 
 
 # ---------------------------------------------------------------- charts

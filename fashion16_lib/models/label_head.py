@@ -15,7 +15,9 @@ ENDINGS = {"sigmoid": "binary_crossentropy", "softmax": "categorical_crossentrop
 N_COMPONENTS = 256      # principal components of the features that the network sees
 N_HIDDEN = 256
 DROPOUT = 0.3           # of the hidden numbers
-EPOCHS, BATCH_SIZE, RATE = 20, 128, 0.001
+# Chosen on the tuning part at quick, by the share of photos whose likeliest type and colour are both right: .55;
+# .41 with half the epochs and batches of 128, .52 with half the epochs.
+EPOCHS, BATCH_SIZE, RATE = 40, 32, 0.001
 
 
 def label_network(

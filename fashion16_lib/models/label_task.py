@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,8 @@ class Plan:
     n_frequent, frequent_epochs : photos of the frequent combinations to learn from (None: all), and epochs on them
     n_six : photos of the six combinations to learn from (None: all)
     most_seeds : trainings of each kind, at most
-    batch_size : of the trainings. Batch normalisation's running means need some hundred updates, however few the photos
+    batch_size, frequent_batch_size : small where photos are few, because the running means of batch normalisation,
+        which photos are asked with, need some hundred updates to arrive
     """
 
     pixels: int
@@ -35,11 +37,12 @@ class Plan:
     n_six: int | None = None
     most_seeds: int = 10
     batch_size: int = TRAINING_BATCH_SIZE
+    frequent_batch_size: int = TRAINING_BATCH_SIZE
 
 
 PLANS = {
-    "smoke": Plan(24, 22, 200, 6, n_six=200, most_seeds=2, batch_size=8),
-    "quick": Plan(36, 26, 1_000, 8),
+    "smoke": Plan(24, 22, 200, 6, n_six=200, most_seeds=2, batch_size=8, frequent_batch_size=8),
+    "quick": Plan(36, 26, 1_000, 10, frequent_batch_size=8),
     "full": Plan(96, 60, None, 30),
 }
 
@@ -99,10 +102,8 @@ class LabelTask:
         chosen = replace(photos, gallery=gallery, tuning=tuning, test=test)
         return cls.of(chosen, pixels or plan.pixels, plan.n_frequent)
 
-    def networks(
-        self, folder: Path, seeds: range, plan: Plan, *, epochs: int, weighted: bool = False
-    ) -> list[SmallerVggNet]:
-        """Train SmallerVGGNet once a seed, or load what was trained before."""
+    def networks(self, folder: Path, seeds: range, *, epochs: int, **options: Any) -> list[SmallerVggNet]:
+        """Train SmallerVGGNet once a seed, or load what was trained before; options as in `SmallerVggNet.train`."""
         train, tuning = ((self.squares[part], self.targets[part]) for part in ("train", "tuning"))
-        return [SmallerVggNet.train_or_load(folder, train, tuning, self.label_names, epochs=epochs, weighted=weighted,
-                                            batch_size=plan.batch_size, seed=seed % 2**32) for seed in seeds]
+        return [SmallerVggNet.train_or_load(folder, train, tuning, self.label_names, epochs=epochs,
+                                            seed=seed % 2**32, **{"weighted": False, **options}) for seed in seeds]
