@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from book import NOTEBOOKS, ROOT, code_cells, prose_of
 
-from fashion16_lib.evaluate.records import read_metrics
+from fashion16_lib.evaluate.records import PHOTOS, read_metrics
 from fashion16_lib.evaluate.training_study import law_of_error
 from fashion16_lib.run import run_notebooks
 from fashion16_lib.search.library import Library
@@ -57,11 +57,12 @@ BASE = json.loads((ROOT / "results/expected/smoke.json").read_text(encoding="utf
 
 @dataclass(frozen=True)
 class Left:
-    """What an exercise left behind: the text of its outputs, its metrics' values, and its results folder's tables."""
+    """What an exercise left behind: outputs as text, values of metrics, the results folder's tables, its data's digest."""
 
     outputs: str
     metrics: dict[str, dict]
     tables: dict[str, pd.DataFrame]
+    photos: str = ""
 
     def __getitem__(self, name: str) -> float:
         return self.metrics[name]["value"]
@@ -76,19 +77,20 @@ def what_is_left(out: Path, name: str, run: str = "smoke") -> Left:
     results = out / "results" / run
     metrics = results / f"metrics/{name}.json"
     files = [*results.glob(f"figures/{name[:2]}-*.csv"), *results.glob(f"tables/{name[:2]}-*.csv")]
+    about = json.loads(metrics.read_text(encoding="utf-8"))["provenance"] if metrics.is_file() else {}
     return Left(outputs_of(out, name, run), read_metrics(metrics) if metrics.is_file() else {},
-                {path.stem: pd.read_csv(path) for path in files})
+                {path.stem: pd.read_csv(path) for path in files}, about.get("dataset_sha256", ""))
 
 
 def expected(name: str) -> dict[str, float]:
     return {key: target["value"] for key, target in BASE[name].items()}
 
 
-def expected_on_photos(name: str) -> dict[str, float]:
-    path = ROOT / "results/expected/smoke-product-photos.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if name not in known:
-        pytest.skip(f"{path.name} holds no numbers of {name} to compare an exercise with")
+def expected_on_photos(name: str, left: Left) -> dict[str, float]:
+    """Return the numbers without any exercise; skip where they come from other photos than those here."""
+    known = json.loads((ROOT / "results/expected/smoke-product-photos.json").read_text(encoding="utf-8"))
+    if known[PHOTOS][name] != left.photos:
+        pytest.skip(f"{name}: the numbers to compare an exercise with come from other photos than those here")
     return {key: target["value"] for key, target in known[name].items()}
 
 
@@ -211,7 +213,7 @@ def test_exercises_of_14(exercises):
 
 
 def test_exercises_of_15(exercises_on_photos):
-    left, base = exercises_on_photos["15"], expected_on_photos("15-search-photos")
+    left, base = exercises_on_photos["15"], expected_on_photos("15-search-photos", left)
     direct = "same_type_and_colour_direct_{}_share_of_possible"
     below_cosine = [values[direct.format("exact_cosine")] - values[direct.format("random")] for values in (left, base)]
     assert below_cosine[0] < below_cosine[1]
@@ -227,7 +229,7 @@ def test_exercises_of_16(exercises_on_photos):
     difference = left.metrics["pretrained_minus_scratch_accuracy"]
     assert difference["n"] == 2 and difference["low"] <= difference["value"] <= difference["high"]
     assert (left.tables["16-transfer"]["seeds"] == 2).all()
-    base = expected_on_photos("16-decide-on-photos")
+    base = expected_on_photos("16-decide-on-photos", left)
     assert left["softmax_head_accuracy"] == pytest.approx(base["softmax_head_accuracy"], abs=1e-4)
     assert left["grey_table_1_accuracy"] != pytest.approx(base["grey_table_1_accuracy"], abs=1e-4)
 
@@ -293,19 +295,19 @@ def test_exercises_of_25(exercises):
 def test_exercises_of_26(exercises_on_photos):
     left = exercises_on_photos["26"]
     assert left["shop_minus_street_class_agreement_at_20"] > 0.1
-    base = expected_on_photos("26-search-the-shop-by-phone")
+    base = expected_on_photos("26-search-the-shop-by-phone", left)
     assert left["shop_class_agreement_at_20"] > base["shop_class_agreement_at_20"]
     assert 1e-6 < abs(left["street_decider_accuracy"] - base["street_decider_accuracy"]) < 0.1
 
 
 def test_exercises_of_30(exercises_on_photos):
-    left, base = exercises_on_photos["30"], expected_on_photos("30-see-why-sigmoid")
+    left, base = exercises_on_photos["30"], expected_on_photos("30-see-why-sigmoid", left)
     assert left["softmax_one_half_subset_accuracy"] > base["softmax_one_half_subset_accuracy"] + 0.05
     assert left["softmax_demo_error"] == pytest.approx(base["softmax_demo_error"], abs=1e-4)
 
 
 def test_exercises_of_31(exercises_on_photos):
-    left, base = exercises_on_photos["31"], expected_on_photos("31-train-multi-label")
+    left, base = exercises_on_photos["31"], expected_on_photos("31-train-multi-label", left)
     assert left.metrics["macro_f1"]["n"] == 1 and left.metrics["macro_f1"]["low"] == left.metrics["macro_f1"]["high"]
     assert left["parameters"] > base["parameters"]
 
@@ -320,7 +322,7 @@ def test_exercises_of_32(exercises_on_photos):
 
 
 def test_exercises_of_33(exercises_on_photos):
-    left, base = exercises_on_photos["33"], expected_on_photos("33-search-by-attributes")
+    left, base = exercises_on_photos["33"], expected_on_photos("33-search-by-attributes", left)
     one, likeliest = "type_x_colour_type_and_colour_precision_at_20", "likeliest_type_and_colour_precision_at_20"
     assert left[likeliest] == pytest.approx(left[one], abs=1e-9)
     assert left[one] == pytest.approx(base[one], abs=0.02)
