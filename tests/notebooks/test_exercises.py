@@ -213,7 +213,8 @@ def test_exercises_of_14(exercises):
 
 
 def test_exercises_of_15(exercises_on_photos):
-    left, base = exercises_on_photos["15"], expected_on_photos("15-search-photos", left)
+    left = exercises_on_photos["15"]
+    base = expected_on_photos("15-search-photos", left)
     direct = "same_type_and_colour_direct_{}_share_of_possible"
     below_cosine = [values[direct.format("exact_cosine")] - values[direct.format("random")] for values in (left, base)]
     assert below_cosine[0] < below_cosine[1]
@@ -301,13 +302,15 @@ def test_exercises_of_26(exercises_on_photos):
 
 
 def test_exercises_of_30(exercises_on_photos):
-    left, base = exercises_on_photos["30"], expected_on_photos("30-see-why-sigmoid", left)
+    left = exercises_on_photos["30"]
+    base = expected_on_photos("30-see-why-sigmoid", left)
     assert left["softmax_one_half_subset_accuracy"] > base["softmax_one_half_subset_accuracy"] + 0.05
     assert left["softmax_demo_error"] == pytest.approx(base["softmax_demo_error"], abs=1e-4)
 
 
 def test_exercises_of_31(exercises_on_photos):
-    left, base = exercises_on_photos["31"], expected_on_photos("31-train-multi-label", left)
+    left = exercises_on_photos["31"]
+    base = expected_on_photos("31-train-multi-label", left)
     assert left.metrics["macro_f1"]["n"] == 1 and left.metrics["macro_f1"]["low"] == left.metrics["macro_f1"]["high"]
     assert left["parameters"] > base["parameters"]
 
@@ -322,7 +325,8 @@ def test_exercises_of_32(exercises_on_photos):
 
 
 def test_exercises_of_33(exercises_on_photos):
-    left, base = exercises_on_photos["33"], expected_on_photos("33-search-by-attributes", left)
+    left = exercises_on_photos["33"]
+    base = expected_on_photos("33-search-by-attributes", left)
     one, likeliest = "type_x_colour_type_and_colour_precision_at_20", "likeliest_type_and_colour_precision_at_20"
     assert left[likeliest] == pytest.approx(left[one], abs=1e-9)
     assert left[one] == pytest.approx(base[one], abs=0.02)
