@@ -57,7 +57,7 @@ BASE = json.loads((ROOT / "results/expected/smoke.json").read_text(encoding="utf
 
 @dataclass(frozen=True)
 class Left:
-    """What an exercise left behind: outputs as text, values of metrics, the results folder's tables, its data's digest."""
+    """What an exercise left behind: outputs as text, metrics' values, the results' tables, the digest of its data."""
 
     outputs: str
     metrics: dict[str, dict]
