@@ -48,7 +48,7 @@ def test_a_claim_is_whole(claim):
     assert claim.kind in KINDS and (claim.null in NULLS or not claim.null)
     assert claim.section and claim.claim and claim.paper and claim.tolerance and claim.reason
     assert bool(claim.source) == bool(claim.metric)
-    assert claim.null or claim.kind in ("arithmetic", "definition"), "a comparison needs a null that makes it fall"
+    assert claim.null or claim.kind in ("arithmetic", "definition", "point"), "a comparison needs a null"
 
 
 def test_there_are_enough_and_each_once():
@@ -112,6 +112,9 @@ def test_curves_decide_the_claims_about_them():
     assert verdict("multi-over-fits", mean_and_range([past_minus_before(smooth)])) == CONTRADICTED
     assert verdict("multi-over-fits", mean_and_range([past_minus_before(smooth[::-1])])) == TREND
     assert verdict("multi-over-fits", mean_and_range([-0.1, 0.2])) == NOT_TESTABLE
+    assert verdict("multi-best-epoch", mean_and_range([14, 20])) == TREND
+    assert verdict("multi-best-epoch", mean_and_range([21, 25])) == CONTRADICTED
+    assert verdict("multi-best-epoch", mean_and_range([20, 22])) == NOT_TESTABLE
 
 
 def test_the_ledger_is_written_under_its_own_name(tmp_path):
