@@ -23,7 +23,6 @@ from fashion16_lib.evaluate.attribute_routing import (
     libraries,
     library_probabilities,
     own_library,
-    same_attributes,
 )
 from fashion16_lib.evaluate.multi_label import (
     THRESHOLDS,
@@ -41,6 +40,7 @@ from fashion16_lib.evaluate.multi_label import (
     total_rise,
     whole_set_right,
 )
+from fashion16_lib.evaluate.relevance import same_values
 
 RNG = np.random.default_rng(1)
 TRUE = RNG.random((200, 5)) < [0.5, 0.2, 0.05, 0.9, 0.3]
@@ -186,6 +186,6 @@ def test_a_library_is_as_likely_as_the_product_of_its_labels():
 
 
 def test_the_harder_relevance_wants_every_column():
-    same = same_attributes(QUERIES, GALLERY, COLUMNS)
+    same = same_values(QUERIES, GALLERY, COLUMNS)
     assert same(0).tolist() == [True, False, False, True] and not same(1).any()
-    assert same_attributes(QUERIES, GALLERY, ("type",))(1).tolist() == [False, False, True, False]
+    assert same_values(QUERIES, GALLERY, ("type",))(1).tolist() == [False, False, True, False]

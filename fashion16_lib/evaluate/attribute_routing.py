@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from fashion16_lib.evaluate.routing import Mask
-
 Cell = tuple[str, ...]
 
 
@@ -49,10 +47,3 @@ def own_library(attributes: pd.DataFrame, columns: Sequence[str], cells: Sequenc
     """Return the library of each query's true attributes, (q, 1) int64; -1 where the gallery has none such."""
     number = {cell: place for place, cell in enumerate(cells)}
     return np.array([[number.get(cell, -1)] for cell in attribute_labels(attributes, columns)], np.int64)
-
-
-def same_attributes(queries: pd.DataFrame, gallery: pd.DataFrame, columns: Sequence[str]) -> Mask:
-    """Return the harder relevance: an item is right if it has the query's value in each of the columns."""
-    stored_under, cells = libraries(gallery, columns)
-    own = own_library(queries, columns, cells)
-    return lambda query: stored_under == own[query]
