@@ -141,7 +141,8 @@ def tolerance_of(record: dict[str, Any], profile: str) -> float | None:
     if unit == "count":
         return 0
     at_smoke, above = next(rule for part, rule in TOLERANCES.items() if part in name)
-    scale = 100 if unit == "%" else 1 if isinstance(value, int) else max(1, abs(value))
+    absolute = isinstance(value, int) or "epoch" in name        # also the mean of a few runs' best epochs
+    scale = 100 if unit == "%" else 1 if absolute else max(1, abs(value))
     return round((at_smoke if profile == "smoke" else above) * scale, 6)
 
 
