@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fashion16_lib.report.garments import show_image
+from fashion16_lib.report.garments import mark_wrong, show_image
 from fashion16_lib.report.style import INK, MARKERS, OURS, PAGE, PALETTE, PAPER_RED, headline, panels
 
 
@@ -46,9 +46,7 @@ def searches_in_rows(
             right = name == label
             show_image(axis, image, f"{'✓' if right else '✗'}\n{name}")
             if not right:
-                axis.title.set(color=PAPER_RED, weight="bold")
-                for spine in axis.spines.values():
-                    spine.set(color=PAPER_RED, linewidth=2, linestyle="--")
+                mark_wrong(axis)
     headline(figure, title)
     return figure
 

@@ -25,6 +25,13 @@ def show_image(axis: Any, image: np.ndarray, title: str = "", **options: Any) ->
         spine.set(visible=True, color=MUTED, linewidth=0.6)
 
 
+def mark_wrong(axis: Any) -> None:
+    """Give a picture that was shown a red title and a dashed red frame."""
+    axis.title.set(color=PAPER_RED, weight="bold")
+    for spine in axis.spines.values():
+        spine.set(color=PAPER_RED, linewidth=2, linestyle="--")
+
+
 def samples_by_class(photos: Dataset, per_class: int, title: str) -> Figure:
     """Draw the first garments of each class, a class a row (the paper's Fig 1)."""
     n_classes = len(photos.class_names)
@@ -154,8 +161,6 @@ def collage(query: np.ndarray, query_label: str, answer: Any, gallery: Dataset, 
         show_image(axis, gallery.images[place_of[hit.id]], f"{'✓' if right else '✗'} {hit.label}")
         axis.set_xlabel(f"{hit.similarity:.3f} · {hit.distance} differ", fontsize=7)
         if not right:
-            axis.title.set(color=PAPER_RED, weight="bold")
-            for spine in axis.spines.values():
-                spine.set(color=PAPER_RED, linewidth=2, linestyle="--")
+            mark_wrong(axis)
     headline(figure, title)
     return figure
