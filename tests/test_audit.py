@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fashion16_lib.report.audit import contact_sheet, dots, pairs_in_rows, searches_in_rows, with_intervals
+from fashion16_lib.report.audit import contact_sheet, pairs_in_rows, with_intervals
+from fashion16_lib.report.garments import hits_in_rows
 
 GREY, COLOUR = np.full((28, 28), 90, np.uint8), np.full((80, 60, 3), 200, np.uint8)
 
@@ -38,18 +39,20 @@ def test_a_contact_sheet_shows_each_picture_under_its_caption():
 
 
 def test_a_hit_of_another_class_is_marked_by_more_than_colour():
-    figure = searches_in_rows([(GREY, "Bag", [(COLOUR, "Bag"), (COLOUR, "Coat")])], "one search")
+    figure = hits_in_rows({"direct": (GREY, "Bag", [(COLOUR, "Bag", True), (COLOUR, "Coat", False)])}, "one search")
     query, right, wrong = pictures(figure)
+    assert query.get_ylabel() == "direct"
     assert query.get_title() == "QUERY\nBag" and right.get_title() == "✓\nBag" and wrong.get_title() == "✗\nCoat"
     assert {spine.get_linestyle() for spine in wrong.spines.values()} == {"--"}
     assert {spine.get_linestyle() for spine in right.spines.values()} == {"solid"}
 
 
-def test_dots_and_intervals_stand_where_the_numbers_are():
-    table = pd.DataFrame({"name": ["a", "b"], "x": [0.25, 0.5], "y": [0.75, 1.0]})
-    first, second = dots(table, "dots", "share").axes[0].lines
-    assert first.get_xdata().tolist() == [0.25, 0.5] and second.get_xdata().tolist() == [0.75, 1.0]
-    assert (first.get_ydata() < second.get_ydata()).all() and first.get_label() == "x"
+def test_a_row_may_have_fewer_hits():
+    figure = hits_in_rows({"a": (GREY, "Bag", [(GREY, "Bag", True)] * 3), "b": (GREY, "Bag", [])}, "two searches")
+    assert len(figure.axes) == 8 and len(pictures(figure)) == 5
+
+
+def test_intervals_stand_where_the_numbers_are():
     found = pd.DataFrame({"name": ["a", "b"], "value": [0.1, -0.2], "low": [0.0, -0.4], "high": [0.3, -0.1]})
     axis = with_intervals(found, "differences", "share").axes[0]
     assert list(axis.lines[2].get_xdata()) == [-0.4, -0.1] and list(axis.lines[3].get_xdata()) == [-0.2]

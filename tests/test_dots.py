@@ -29,3 +29,13 @@ def test_every_mark_and_interval_stands_at_its_name():
     np.testing.assert_allclose(intervals[0], (0.2, 0.5))
     assert axis.get_ylim()[0] > axis.get_ylim()[1]              # the first name on top
     plt.close(figure)
+
+
+def test_without_intervals_from_zero_and_with_a_named_value():
+    table = pd.DataFrame({"name": ["a", "b"], "kind": "ours", "value": [0.25, 0.5]})
+    axis = dots(table, "What is seen", "share", marks={"guess": 0.1}, from_zero=True).axes[0]
+    ours, guess = axis.lines
+    assert ours.get_xdata().tolist() == [0.25, 0.5] and not axis.collections
+    assert list(guess.get_xdata()) == [0.1, 0.1] and axis.texts[0].get_text() == "guess"
+    assert axis.get_xlim()[0] == 0 and axis.get_xlim()[1] > 0.5
+    plt.close("all")

@@ -10,7 +10,7 @@ import pytest
 from fashion16_lib.data.dataset import Dataset, split
 from fashion16_lib.data.label_sets import label_sets
 from fashion16_lib.models.label_task import PLANS, LabelTask, plan_of
-from fashion16_lib.report.label_charts import photos_with_labels, scores_by_label, side_by_side
+from fashion16_lib.report.label_charts import photos_with_labels, side_by_side
 from fashion16_lib.settings import PROFILES, get_profile
 
 KINDS = (
@@ -77,12 +77,6 @@ def test_charts_draw_every_number_they_are_given():
     table = pd.DataFrame({"a": [0.1, 0.9], "b": [0.2, 0.8]}, index=["x", "y"])
     figure = side_by_side(table, "title", "share", {"half": 0.5})
     assert sorted(bar.get_height() for bar in figure.axes[0].patches) == [0.1, 0.2, 0.8, 0.9]
-    scores = pd.DataFrame([("x", "F1", 0.5, 0.4, 0.6), ("y", "F1", 0.7, 0.6, 0.9), ("x", "recall", 0.3, 0.1, 0.4)],
-                          columns=["name", "kind", "value", "low", "high"])
-    figure = scores_by_label(scores, "title", "share", {"guess": 0.2})
-    drawn = [np.asarray(line.get_xdata()).tolist() for line in figure.axes[0].lines]
-    assert [0.5, 0.7] in drawn and [0.3] in drawn
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["x", "y"]
     plt.close("all")
 
 

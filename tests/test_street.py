@@ -109,10 +109,12 @@ def test_alike_values_in_a_group_widen_the_interval_by_the_root_of_its_size():
 def test_the_interval_of_a_difference_is_the_normal_one():
     rng = np.random.default_rng(0)
     ours, theirs = rng.normal(1, 2, 400), rng.normal(0, 1, 900)
-    found = difference_of_means(ours, theirs)
+    found = difference_of_means(ours, theirs, [str(row) for row in range(900)])
     half = 1.96 * np.sqrt(ours.var() / 400 + theirs.var() / 900)
     assert found.value == pytest.approx(ours.mean() - theirs.mean()) and found.n == 1300
     assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.1)
+    grouped = difference_of_means(ours, np.repeat(theirs, 9), [str(row) for row in np.repeat(np.arange(900), 9)])
+    assert grouped.high - grouped.low == pytest.approx(found.high - found.low, rel=0.1)      # nine alike tell no more
 
 
 # ---------------------------------------------------------------- deciders

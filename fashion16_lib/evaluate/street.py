@@ -46,26 +46,34 @@ def mean_over_groups(values: np.ndarray, groups: Sequence[str], seed: int = 0) -
     if len(values) != len(groups) or not len(values) or not np.isfinite(values).all():
         raise ValueError(f"needs finite numbers, each with its group, got {len(values)} numbers and {len(groups)} "
                          "groups")
+    return _estimate(values.mean(), _drawn_again(values, groups, seed), len(values))
+
+
+def difference_of_means(ours: np.ndarray, theirs: np.ndarray, groups: Sequence[str], seed: int = 0) -> Estimate:
+    """Return mean(ours) - mean(theirs) of two sets of queries, paired by nothing; each set is drawn again by itself.
+
+    Parameters
+    ----------
+    ours : (q,) numbers of queries that have nothing to do with each other
+    theirs, groups : (p,) numbers, and of each, whose it is; whole groups are drawn
+    """
+    alone = [str(row) for row in range(len(ours))]
+    again = _drawn_again(ours, alone, seed) - _drawn_again(theirs, groups, seed + 1)
+    return _estimate(np.mean(ours) - np.mean(theirs), again, len(ours) + len(theirs))
+
+
+def _drawn_again(values: np.ndarray, groups: Sequence[str], seed: int) -> np.ndarray:
+    """Return the means (2000,) of numbers whose groups are drawn again, as many as there are."""
     _, group = np.unique(groups, return_inverse=True)
     sums, counts = np.bincount(group, values), np.bincount(group)
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), N_RESAMPLES)     # (2000, groups)
-    return _estimate(float(values.mean()), drawn @ sums / (drawn @ counts), len(values))
-
-
-def difference_of_means(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> Estimate:
-    """Return mean(ours) - mean(theirs) of two sets of queries, paired by nothing; each is drawn again by itself."""
-    rng = np.random.default_rng(seed)
-    ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
-    again = [[part[rng.integers(len(part), size=len(part))].mean() for _ in range(N_RESAMPLES)]
-             for part in (ours, theirs)]
-    value = float(ours.mean() - theirs.mean())
-    return _estimate(value, np.subtract(again[0], again[1]), len(ours) + len(theirs))
+    return drawn @ sums / (drawn @ counts)
 
 
 def _estimate(value: float, again: np.ndarray, n: int) -> Estimate:
     low, high = np.quantile(again, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
-    return Estimate(value, float(low), float(high), n)
+    return Estimate(float(value), float(low), float(high), n)
 
 
 # ---------------------------------------------------------------- deciders

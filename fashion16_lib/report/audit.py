@@ -1,4 +1,4 @@
-"""Figures of an audit: pairs of pictures, contact sheets, and shares side by side."""
+"""Figures of an audit: pairs of pictures, contact sheets, differences with their intervals."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fashion16_lib.report.garments import mark_wrong, show_image
-from fashion16_lib.report.style import INK, MARKERS, OURS, PAGE, PALETTE, PAPER_RED, headline, panels
+from fashion16_lib.report.garments import show_image
+from fashion16_lib.report.style import INK, OURS, PAGE, PAPER_RED, headline, panels
 
 
 def pairs_in_rows(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray, str]]], title: str, most: int) -> Figure:
@@ -30,27 +30,6 @@ def pairs_in_rows(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray, str]
     return figure
 
 
-def searches_in_rows(
-    searches: Sequence[tuple[np.ndarray, str, Sequence[tuple[np.ndarray, str]]]], title: str
-) -> Figure:
-    """Draw queries with their hits, a query a row; a hit of another class gets a cross and a dashed frame.
-
-    searches : (query, its class, [(hit, its class), ...]), the same number of hits each
-    """
-    n_hits = max(len(hits) for _, _, hits in searches)
-    figure, axes = panels(len(searches), n_hits + 1, 0.88 * (n_hits + 1), 1.2 * len(searches) + 0.6)
-    for row, (query, label, hits) in zip(axes, searches, strict=True):
-        show_image(row[0], query)
-        row[0].set_title(f"QUERY\n{label}", fontsize=8, weight="bold", loc="center")
-        for axis, (image, name) in zip(row[1:], hits, strict=True):
-            right = name == label
-            show_image(axis, image, f"{'✓' if right else '✗'}\n{name}")
-            if not right:
-                mark_wrong(axis)
-    headline(figure, title)
-    return figure
-
-
 def contact_sheet(images: Sequence[np.ndarray], captions: Sequence[str], title: str, columns: int = 8) -> Figure:
     """Draw pictures in lines, each under its caption of up to three lines."""
     rows = max(1, -(-len(images) // columns))
@@ -60,23 +39,6 @@ def contact_sheet(images: Sequence[np.ndarray], captions: Sequence[str], title: 
     for axis, image, caption in zip(axes.flat, images, captions, strict=False):
         show_image(axis, image)
         axis.set_title(caption, fontsize=7, loc="center")
-    headline(figure, title)
-    return figure
-
-
-def dots(table: pd.DataFrame, title: str, xlabel: str) -> Figure:
-    """Draw a line of dots a row of the table, a kind of dot a column; the column "name" names the rows."""
-    figure, axes = panels(1, 1, PAGE, 0.3 * len(table) + 1.4)
-    axis = axes[0, 0]
-    kinds = table.columns.drop("name")
-    for place, kind in enumerate(kinds):
-        shift = 0.14 * (place - (len(kinds) - 1) / 2)
-        axis.plot(table[kind], np.arange(len(table)) + shift, MARKERS[place % 5], markersize=6,
-                  color=PALETTE[place % 5], label=kind, clip_on=False)
-    axis.set(yticks=range(len(table)), yticklabels=table["name"], xlabel=xlabel)
-    axis.set_xlim(0, 1.05 * table[kinds].to_numpy().max())
-    axis.invert_yaxis()
-    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     headline(figure, title)
     return figure
 

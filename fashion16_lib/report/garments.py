@@ -139,6 +139,31 @@ def show_two_planes(images: np.ndarray, sides: np.ndarray, title: str) -> Figure
     return figure
 
 
+def hits_in_rows(
+    searches: dict[str, tuple[np.ndarray, str, Sequence[tuple[np.ndarray, str, bool]]]], title: str
+) -> Figure:
+    """Draw named queries with their hits, a query a row; a wrong hit gets a cross and a dashed frame.
+
+    searches : name of the row -> (query, what is said of it, [(hit, what is said of it, whether it is right), ...])
+    """
+    n_hits = max(len(hits) for _, _, hits in searches.values())
+    figure, axes = panels(len(searches), n_hits + 1, 0.88 * (n_hits + 1) + 0.4, 1.3 * len(searches) + 0.6)
+    for axis in axes.flat:
+        axis.axis("off")
+    for row, (name, (query, said, hits)) in zip(axes, searches.items(), strict=True):
+        row[0].axis("on")
+        show_image(row[0], query)
+        row[0].set_title(f"QUERY\n{said}", fontsize=8, weight="bold", loc="center")
+        row[0].set_ylabel(name, fontsize=8)
+        for axis, (image, words, right) in zip(row[1:], hits, strict=False):
+            axis.axis("on")
+            show_image(axis, image, f"{'✓' if right else '✗'}\n{words}")
+            if not right:
+                mark_wrong(axis)
+    headline(figure, title)
+    return figure
+
+
 def collage(query: np.ndarray, query_label: str, answer: Any, gallery: Dataset, title: str) -> Figure:
     """Draw a query and its hits with class and similarity; a wrong class gets a cross and a dashed frame.
 

@@ -1,4 +1,4 @@
-"""Pictures of sets of labels: probabilities side by side, scores of each label, photos with what was said of them."""
+"""Pictures of sets of labels: probabilities side by side, photos with what was said of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fashion16_lib.report.garments import show_image
-from fashion16_lib.report.style import HATCHES, INK, MARKERS, PAGE, PALETTE, PAPER_RED, headline, panels
+from fashion16_lib.report.style import HATCHES, PAGE, PALETTE, PAPER_RED, headline, panels
 
 
 def side_by_side(table: pd.DataFrame, title: str, unit: str, marks: dict[str, float]) -> Figure:
@@ -27,29 +27,6 @@ def side_by_side(table: pd.DataFrame, title: str, unit: str, marks: dict[str, fl
         axis.text(1.01, height, name, color=PAPER_RED, fontsize=8, va="center", transform=axis.get_yaxis_transform())
     axis.set(xticks=range(len(table)), xticklabels=table.index, ylabel=unit, ylim=(0, 1.1))
     axis.grid(axis="x", visible=False)
-    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
-    headline(figure, title)
-    return figure
-
-
-def scores_by_label(table: pd.DataFrame, title: str, unit: str, marks: dict[str, float] | None = None) -> Figure:
-    """Draw each label's scores as points with their intervals, a line a label, a mark a kind of score.
-
-    table : columns name, kind, value, low, high; named shares are dashed lines
-    """
-    names, kinds = list(dict.fromkeys(table["name"])), list(dict.fromkeys(table["kind"]))
-    figure, axes = panels(1, 1, PAGE, 0.34 * len(names) + 1.3)
-    axis = axes[0, 0]
-    for number, kind in enumerate(kinds):
-        part = table[table["kind"] == kind]
-        places = [names.index(name) + 0.22 * (number - (len(kinds) - 1) / 2) for name in part["name"]]
-        axis.hlines(places, part["low"], part["high"], color=INK, linewidth=1)
-        axis.plot(part["value"], places, MARKERS[number], color=PALETTE[number], markersize=6, label=kind)
-    for name, at in (marks or {}).items():
-        axis.axvline(at, color=PAPER_RED, linestyle="--", linewidth=1)
-        axis.text(at, len(names) - 0.35, name, color=PAPER_RED, fontsize=8, ha="center")
-    axis.set(yticks=range(len(names)), yticklabels=names, xlabel=unit, xlim=(-0.02, 1.02))
-    axis.set_ylim(len(names) - 0.4, -0.6)
     axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
     headline(figure, title)
     return figure

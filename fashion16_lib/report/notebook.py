@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from fashion16_lib.data.vgg16_weights import WEIGHTS_SHA256
 from fashion16_lib.evaluate.records import Value, in_words, metric, provenance, write_metrics
+from fashion16_lib.report.small import figure_pdf, figure_png
 from fashion16_lib.report.style import MUTED, use_style, wrapped
 from fashion16_lib.settings import (
     FASHION_MNIST,
@@ -27,10 +28,6 @@ IN_WORDS = {       # the data sets as captions call them
     "product-photos": "product photos",
     "street-photos": "street photos",
     "class-folder": "own photos",
-}
-UNDATED: dict[str, dict[str, Any]] = {
-    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
-    "png": {"Software": None},
 }
 
 
@@ -76,8 +73,8 @@ class Notebook:
         figure.supxlabel(wrapped(said, figure.get_figwidth(), 7.5), fontsize=7.5, color=MUTED, x=0.01, ha="left")
         folder = self._folder("figures")
         words = {"Title": figure.get_suptitle().replace("\n", " ")}
-        for kind, more in (("png", {"Description": said}), ("pdf", {"Subject": said})):
-            figure.savefig(folder / f"{name}.{kind}", metadata={**UNDATED[kind], **words, **more}, bbox_inches="tight")
+        (folder / f"{name}.png").write_bytes(figure_png(figure, {**words, "Description": said}))
+        (folder / f"{name}.pdf").write_bytes(figure_pdf(figure, {**words, "Subject": said}))
         data.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
 
     def table(self, table: pd.DataFrame, name: str, caption: str) -> Any:

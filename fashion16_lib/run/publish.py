@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import tempfile
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
 from ..files import replace_file
+from ..report.small import small_png
 from ..settings import FASHION_MNIST, build_folder, get_profile, home, out_folder, parts_of_run, run_name
 from .notebook import choose_notebooks, load_node, read_notebook, tagged
 from .stamps import content_parts, executed_path, read_stamp, why_stale
@@ -74,6 +76,8 @@ def _cleaned(output: Any, count: int, name: str) -> Any:
     for kind, content in output.get("data", {}).items():
         if kind.startswith("text/") or kind == "image/svg+xml":
             output.data[kind] = without_machine_paths(content)
+        if kind == "image/png":
+            output.data[kind] = b64encode(small_png(b64decode(content))).decode()
     return output
 
 
