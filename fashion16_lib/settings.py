@@ -180,6 +180,7 @@ PARAMETERS = {
     "N_WORDS": _whole(10, 5_000),
     "KEYPOINTS": _one_of("detected", "dense"),
     "N_CLASSES": _whole(1, 10),
+    "N_COLOURS": _whole(1, 10),
     "BITS_PER_TABLE": _whole(4, 16),
     "N_PAIRS": _whole(1_000, 1_000_000),
     "POOLING": _one_of("flat", "average", "max"),

@@ -112,9 +112,6 @@ def test_curves_decide_the_claims_about_them():
     assert verdict("multi-over-fits", mean_and_range([past_minus_before(smooth)])) == CONTRADICTED
     assert verdict("multi-over-fits", mean_and_range([past_minus_before(smooth[::-1])])) == TREND
     assert verdict("multi-over-fits", mean_and_range([-0.1, 0.2])) == NOT_TESTABLE
-    assert verdict("multi-best-epoch", mean_and_range([14, 20])) == TREND
-    assert verdict("multi-best-epoch", mean_and_range([21, 25])) == CONTRADICTED
-    assert verdict("multi-best-epoch", mean_and_range([20, 22])) == NOT_TESTABLE
 
 
 def test_the_ledger_is_written_under_its_own_name(tmp_path):

@@ -7,11 +7,12 @@ import pytest
 
 from fashion16_lib.data.cutout import border_level, cropped_to, garment_mask, on_white
 from fashion16_lib.data.dataset import Dataset
-from fashion16_lib.evaluate.statistics import mean_over_queries
+from fashion16_lib.evaluate.statistics import macro_mean, mean_over_queries
 from fashion16_lib.evaluate.street import (
     difference_of_means,
     drawn_at_random,
     in_classes_of,
+    macro_over_groups,
     mean_over_groups,
     moved_to,
     named_by,
@@ -104,6 +105,21 @@ def test_alike_values_in_a_group_widen_the_interval_by_the_root_of_its_size():
     for bad in ([], [np.nan] * 3):
         with pytest.raises(ValueError, match="finite numbers"):
             mean_over_groups(np.array(bad), ["a"] * len(bad))
+
+
+def test_each_class_counts_once_and_senders_are_drawn():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], (900, 100))
+    values, senders = rng.random(1000) + labels, [str(row) for row in range(1000)]
+    found, plain = macro_over_groups(values, labels, senders), macro_mean(values, labels)
+    assert found.value == pytest.approx(plain.value) and found.n == 1000
+    assert found.high - found.low == pytest.approx(plain.high - plain.low, rel=0.15)
+    each = rng.random(100)
+    shared = macro_over_groups(np.repeat(each, 10), np.zeros(1000), [str(row) for row in np.repeat(np.arange(100), 10)])
+    alone = macro_over_groups(each, np.zeros(100), [str(row) for row in range(100)])
+    assert shared.high - shared.low == pytest.approx(alone.high - alone.low)
+    lone = macro_over_groups(np.array([0.0, 0.0, 1.0]), np.array([0, 0, 1]), ["a", "b", "c"])
+    assert lone.value == 0.5 and 0 <= lone.low <= lone.high <= 1                  # a draw may miss the class of one
 
 
 def test_the_interval_of_a_difference_is_the_normal_one():

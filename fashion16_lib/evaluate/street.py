@@ -49,8 +49,21 @@ def mean_over_groups(values: np.ndarray, groups: Sequence[str], seed: int = 0) -
     return _estimate(values.mean(), _drawn_again(values, groups, seed), len(values))
 
 
+def macro_over_groups(values: np.ndarray, labels: np.ndarray, groups: Sequence[str], seed: int = 0) -> Estimate:
+    """Return the mean over classes of each class's mean, with an interval that draws whole groups again.
+
+    Parameters
+    ----------
+    values, labels, groups : (q,) numbers, classes, and whose they are; a draw that leaves a class out is without it
+    """
+    values, classes = np.asarray(values, np.float64), np.unique(labels)
+    again = [_drawn_again(values, groups, seed, np.asarray(labels) == label) for label in classes]
+    value = np.mean([values[labels == label].mean() for label in classes])
+    return _estimate(value, np.nanmean(again, axis=0), len(values))
+
+
 def difference_of_means(ours: np.ndarray, theirs: np.ndarray, groups: Sequence[str], seed: int = 0) -> Estimate:
-    """Return mean(ours) - mean(theirs) of two sets of queries, paired by nothing; each set is drawn again by itself.
+    """Return mean(ours) - mean(theirs) of two sets of queries, not paired; each set is drawn again by itself.
 
     Parameters
     ----------
@@ -62,13 +75,17 @@ def difference_of_means(ours: np.ndarray, theirs: np.ndarray, groups: Sequence[s
     return _estimate(np.mean(ours) - np.mean(theirs), again, len(ours) + len(theirs))
 
 
-def _drawn_again(values: np.ndarray, groups: Sequence[str], seed: int) -> np.ndarray:
-    """Return the means (2000,) of numbers whose groups are drawn again, as many as there are."""
+def _drawn_again(
+    values: np.ndarray, groups: Sequence[str], seed: int, counted: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the means (2000,) of numbers whose groups are drawn again, as many as there are; NaN where none counts."""
     _, group = np.unique(groups, return_inverse=True)
-    sums, counts = np.bincount(group, values), np.bincount(group)
+    counted = np.ones(len(group)) if counted is None else counted.astype(float)
+    sums, counts = np.bincount(group, np.asarray(values) * counted), np.bincount(group, counted)
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), N_RESAMPLES)     # (2000, groups)
-    return drawn @ sums / (drawn @ counts)
+    with np.errstate(invalid="ignore"):
+        return (drawn @ sums) / (drawn @ counts)
 
 
 def _estimate(value: float, again: np.ndarray, n: int) -> Estimate:

@@ -54,7 +54,8 @@ def with_intervals(table: pd.DataFrame, title: str, xlabel: str, mark: tuple[str
     for place, row in enumerate(table.to_dict("records")):
         axis.plot((row["low"], row["high"]), (place, place), color=INK, linewidth=1.6)
         axis.plot(row["value"], place, "o", markersize=7, color=OURS)
-        axis.text(row["high"], place, f"  {round(row['value'], 3) + 0.0:{sign}.3f}", va="center", fontsize=9)
+        axis.text(row["high"], place, f"  {round(row['value'], 3) + 0.0:{sign}.3f}", va="center", fontsize=9,
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
     axis.axvline(mark[1], color=PAPER_RED if mark[0] else INK, linestyle="--" if mark[0] else "-", linewidth=1)
     axis.text(mark[1], -0.75, mark[0], color=PAPER_RED, fontsize=8, ha="center")
     axis.set(yticks=range(len(table)), yticklabels=table["name"], xlabel=xlabel)

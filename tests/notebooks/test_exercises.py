@@ -48,7 +48,7 @@ ON_PHOTOS = (
     ("16-decide-on-photos", {"N_RUNS": 2, "DROPOUT": False}),
     ("26-search-the-shop-by-phone", {"N_BITS": 256}),
     ("26-search-the-shop-by-phone", {"SEED": 1}),
-    ("30-see-why-sigmoid", {"N_CLASSES": 1, "SEED": 1}),
+    ("30-see-why-sigmoid", {"N_COLOURS": 1, "SEED": 1}),
     ("31-train-multi-label", {"N_SEEDS": 1, "PIXELS": 48}),
     ("32-judge-multi-label", {"N_SEEDS": 1, "SEED": 1}),
     ("33-search-by-attributes", {"N_CLASSES": 1, "N_BITS": 256}),
