@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def test_readme_shows_the_committed_numbers():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "of Fashion-MNIST) | 0.9" in text
+    assert "of Fashion-MNIST; 3,869 photos) | 0.9" in text
     assert with_results(text, ROOT / "results/quick") == text, "run: make readme"
 
 
