@@ -5,7 +5,7 @@ from __future__ import annotations
 from fashion16_lib.evaluate.verdict import REPRODUCED, Claim, above, below, equals, shown
 
 SIGMOID, TRAIN, JUDGE = "30-see-why-sigmoid", "31-train-multi-label", "32-judge-multi-label"
-POINT, ORDERING, GROWTH, ARITHMETIC, DEFINITION = "point", "ordering", "growth", "arithmetic", "definition"
+ORDERING, GROWTH, ARITHMETIC, DEFINITION = "ordering", "growth", "arithmetic", "definition"
 OVER_SEEDS = "the range over seeds lies above 0"
 ABOVE_0 = "the 95 % interval lies above 0"
 

@@ -46,7 +46,7 @@ def mean_over_groups(values: np.ndarray, groups: Sequence[str], seed: int = 0) -
     if len(values) != len(groups) or not len(values) or not np.isfinite(values).all():
         raise ValueError(f"needs finite numbers, each with its group, got {len(values)} numbers and {len(groups)} "
                          "groups")
-    return _estimate(values.mean(), _drawn_again(values, groups, seed), len(values))
+    return _estimate(values.mean(), _Draws(groups, seed).means(values), len(values))
 
 
 def macro_over_groups(values: np.ndarray, labels: np.ndarray, groups: Sequence[str], seed: int = 0) -> Estimate:
@@ -57,8 +57,9 @@ def macro_over_groups(values: np.ndarray, labels: np.ndarray, groups: Sequence[s
     values, labels, groups : (q,) numbers, classes, and whose they are; a draw that leaves a class out is without it
     """
     values, classes = np.asarray(values, np.float64), np.unique(labels)
-    again = [_drawn_again(values, groups, seed, np.asarray(labels) == label) for label in classes]
-    value = np.mean([values[labels == label].mean() for label in classes])
+    draws, of_class = _Draws(groups, seed), [np.asarray(labels) == label for label in classes]
+    again = [draws.means(values, counted) for counted in of_class]
+    value = np.mean([values[counted].mean() for counted in of_class])
     return _estimate(value, np.nanmean(again, axis=0), len(values))
 
 
@@ -71,21 +72,24 @@ def difference_of_means(ours: np.ndarray, theirs: np.ndarray, groups: Sequence[s
     theirs, groups : (p,) numbers, and of each, whose it is; whole groups are drawn
     """
     alone = [str(row) for row in range(len(ours))]
-    again = _drawn_again(ours, alone, seed) - _drawn_again(theirs, groups, seed + 1)
+    again = _Draws(alone, seed).means(ours) - _Draws(groups, seed + 1).means(theirs)
     return _estimate(np.mean(ours) - np.mean(theirs), again, len(ours) + len(theirs))
 
 
-def _drawn_again(
-    values: np.ndarray, groups: Sequence[str], seed: int, counted: np.ndarray | None = None
-) -> np.ndarray:
-    """Return the means (2000,) of numbers whose groups are drawn again, as many as there are; NaN where none counts."""
-    _, group = np.unique(groups, return_inverse=True)
-    counted = np.ones(len(group)) if counted is None else counted.astype(float)
-    sums, counts = np.bincount(group, np.asarray(values) * counted), np.bincount(group, counted)
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), N_RESAMPLES)     # (2000, groups)
-    with np.errstate(invalid="ignore"):
-        return (drawn @ sums) / (drawn @ counts)
+class _Draws:
+    """Whole groups drawn again, as many as there are, 2,000 times."""
+
+    def __init__(self, groups: Sequence[str], seed: int) -> None:
+        names, self._group = np.unique(groups, return_inverse=True)
+        n = len(names)
+        self._times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), N_RESAMPLES)     # (2000, groups)
+
+    def means(self, values: np.ndarray, counted: np.ndarray | None = None) -> np.ndarray:
+        """Return each draw's mean of (q,) numbers, or of those that count; NaN where it has none, (2000,)."""
+        counted = np.ones(len(self._group)) if counted is None else counted.astype(float)
+        sums, counts = np.bincount(self._group, np.asarray(values) * counted), np.bincount(self._group, counted)
+        with np.errstate(invalid="ignore"):
+            return (self._times @ sums) / (self._times @ counts)
 
 
 def _estimate(value: float, again: np.ndarray, n: int) -> Estimate:

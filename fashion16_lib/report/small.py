@@ -47,9 +47,8 @@ def figure_pdf(figure: Figure, words: dict[str, str]) -> bytes:
 @contextmanager
 def _photos_of_few_colours(figure: Figure) -> Iterator[None]:
     """Make a figure's colour pictures such as PDF stores with a palette; put them back afterwards."""
-    drawn = [(image, np.asarray(image.get_array()), image.get_interpolation())
-             for axis in figure.axes for image in axis.images]
-    photos = [each for each in drawn if each[1].ndim == 3]
+    photos = [(image, pixels, image.get_interpolation()) for axis in figure.axes for image in axis.images
+              if (pixels := np.asarray(image.get_array())).ndim == 3]
     for image, pixels, _ in photos:
         image.set_data(np.asarray(Image.fromarray(pixels).quantize(PDF_COLOURS).convert("RGB")))
         image.set_interpolation("none")

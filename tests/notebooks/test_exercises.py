@@ -97,14 +97,14 @@ def expected_on_photos(name: str, left: Left) -> dict[str, float]:
 
 @pytest.fixture(scope="session")
 def exercises_on_photos(tmp_path_factory, photo_folder):
-    """Run the exercises of the notebooks that stand on photos; give what each left behind, by number (and values)."""
+    """Run the exercises of the notebooks on photos; give what each left behind, by number and changed values."""
     out, left = tmp_path_factory.mktemp("exercises-on-photos"), {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FASHION16_OUT", str(out))
         patch.setenv("FASHION16_PHOTOS", str(photo_folder))
         for name, parameters in ON_PHOTOS:
             assert run_notebooks([name], "smoke", {"DATASET": "product-photos", **parameters}) == 0, (name, parameters)
-            left[name[:2]] = left[name[:2], *parameters.values()] = what_is_left(out, name, "smoke-product-photos")
+            left[name[:2], *parameters.values()] = what_is_left(out, name, "smoke-product-photos")
     return left
 
 
@@ -214,7 +214,7 @@ def test_exercises_of_14(exercises):
 
 
 def test_exercises_of_15(exercises_on_photos):
-    left = exercises_on_photos["15"]
+    left = exercises_on_photos["15", 256, "average"]
     base = expected_on_photos("15-search-photos", left)
     direct = "same_type_and_colour_direct_{}_share_of_possible"
     below_cosine = [values[direct.format("exact_cosine")] - values[direct.format("random")] for values in (left, base)]
@@ -227,7 +227,7 @@ def test_exercises_of_15(exercises_on_photos):
 
 
 def test_exercises_of_16(exercises_on_photos):
-    left = exercises_on_photos["16"]
+    left = exercises_on_photos["16", 2, False]
     difference = left.metrics["pretrained_minus_scratch_accuracy"]                  # of each size, with each seed
     assert difference["n"] == 2 * len(left.tables["16-transfer"])
     assert difference["low"] <= difference["value"] <= difference["high"]
@@ -308,21 +308,21 @@ def test_exercises_of_26(exercises_on_photos):
 
 
 def test_exercises_of_30(exercises_on_photos):
-    left = exercises_on_photos["30"]
+    left = exercises_on_photos["30", 1, 1]
     base = expected_on_photos("30-see-why-sigmoid", left)
     assert left["softmax_one_half_subset_accuracy"] > base["softmax_one_half_subset_accuracy"] + 0.05
     assert left["softmax_demo_error"] == pytest.approx(base["softmax_demo_error"], abs=1e-4)
 
 
 def test_exercises_of_31(exercises_on_photos):
-    left = exercises_on_photos["31"]
+    left = exercises_on_photos["31", 1, 48]
     base = expected_on_photos("31-train-multi-label", left)
     assert left.metrics["macro_f1"]["n"] == 1 and left.metrics["macro_f1"]["low"] == left.metrics["macro_f1"]["high"]
     assert left["parameters"] > base["parameters"]
 
 
 def test_exercises_of_32(exercises_on_photos):
-    left = exercises_on_photos["32"]
+    left = exercises_on_photos["32", 1, 1]
     for name in ("tuning_loss_past_20_minus_before", "tuning_minus_training_loss_rise"):
         assert left.metrics[name]["n"] == 1 and left.metrics[name]["low"] == left.metrics[name]["high"]
     verdicts = left.tables["32-verdicts"].set_index("claim")["verdict"]
@@ -331,7 +331,7 @@ def test_exercises_of_32(exercises_on_photos):
 
 
 def test_exercises_of_33(exercises_on_photos):
-    left = exercises_on_photos["33"]
+    left = exercises_on_photos["33", 1, 256]
     base = expected_on_photos("33-search-by-attributes", left)
     one, likeliest = "type_x_colour_type_and_colour_precision_at_20", "likeliest_type_and_colour_precision_at_20"
     assert left[likeliest] == pytest.approx(left[one], abs=1e-9)
