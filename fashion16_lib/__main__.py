@@ -11,10 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fashion16_lib.commands import build_library, say, search_library, show_info
+from fashion16_lib.commands import add_items, build_library, remove_items, say, search_library, show_info
 from fashion16_lib.settings import (
     DATASETS,
+    ENGINES,
     FASHION_MNIST,
+    HASHES,
     N_HITS,
     PROFILES,
     VGG16_LAYERS,
@@ -73,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--pixels", type=int, default=64, help="VGG-16's input, 32 to 1024 (default 64; paper: 224)")
     build.add_argument("--seed", type=int, default=0, help="of the planes and of the softmax head")
     build.add_argument("--uncentred", action="store_true", help="planes through the origin instead of the mean")
+    build.add_argument("--hash", default="random", choices=HASHES, help="planes: random, or fitted to the gallery")
+    build.add_argument("--keep-features", action="store_true", help="store features too, for search --rerank")
     build.add_argument("--split-by", default="label", choices=("label", "predicted"), help="class that items lie under")
     build.add_argument("--classifier", type=Path, metavar="FILE", help="a Table 1 model instead of the softmax head")
     build.set_defaults(do=build_library)
@@ -85,8 +89,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     search.add_argument("--direct", action="store_true", help="compare with all classes")
     search.add_argument("--classifier", type=Path, metavar="FILE", help="the Table 1 model the library was built with")
+    search.add_argument("--rerank", type=int, default=0, metavar="N",
+                        help="order the nearest N codes by cosine of the stored features")
+    search.add_argument("--engine", choices=ENGINES, help="default faiss where it is installed")
     search.add_argument("--json", action="store_true", help="one JSON object a line and image")
     search.set_defaults(do=search_library)
+
+    add = commands.add_parser("add", help="add a folder of class folders to a library file; what it has stays as it is")
+    add.add_argument("library", type=Path, metavar="FILE.h5")
+    add.add_argument("--data", required=True, metavar="FOLDER_OR_ZIP")
+    add.add_argument("--classifier", type=Path, metavar="FILE", help="the Table 1 model the library was built with")
+    add.set_defaults(do=add_items)
+
+    remove = commands.add_parser("remove", help="remove items from a library file by their ids")
+    remove.add_argument("library", type=Path, metavar="FILE.h5")
+    remove.add_argument("ids", nargs="+", metavar="ID")
+    remove.set_defaults(do=remove_items)
 
     info = commands.add_parser("info", help="say what a library file holds; without one, what is cached")
     info.add_argument("library", type=Path, nargs="?", metavar="FILE.h5")

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from fashion16_lib.files import only_writer, replace_file
 from fashion16_lib.settings import DATASETS, FASHION_MNIST, MEANS, N_HITS, build_folder, data_folder
 
 
@@ -20,15 +21,19 @@ def say(text: str) -> None:
 
 def build_library(args: argparse.Namespace) -> int:
     """Build a library file from a data set or a folder, --out; return the exit code."""
-    from fashion16_lib.search.hyperplanes import RandomHyperplanes
+    from fashion16_lib.search.building import make_hash
 
-    RandomHyperplanes(args.bits, args.seed)  # refuses a wrong number of bits before the long work
-    gallery = _items(args)
-    for name, reason in gallery.skipped:
-        say(f"skipped {name}: {reason}")
-    for reason, count in gallery.left_out:
-        say(f"left out: {count:,} {reason}")
+    make_hash(args.hash, args.bits, args.seed, not args.uncentred)  # refuses a wrong choice before the long work
+    with only_writer(args.out):
+        gallery = _told(_items(args))
+        model = _build(args, gallery)
+        model.save(args.out)
+    skipped = f", {len(gallery.skipped)} files skipped" if gallery.skipped else ""
+    print(f"{args.out}: {len(gallery)} items in {len(gallery.class_names)} classes, {args.bits} bits{skipped}")
+    return 0
 
+
+def _build(args: argparse.Namespace, gallery: Any) -> Any:
     from fashion16_lib.models.feature_cache import CachedExtractor
     from fashion16_lib.models.softmax_head import SoftmaxHead
     from fashion16_lib.models.vgg16 import Vgg16Extractor
@@ -36,19 +41,17 @@ def build_library(args: argparse.Namespace) -> int:
 
     extractor = CachedExtractor(Vgg16Extractor(args.layer, args.pixels))
     classifier = _table1(args.classifier) or SoftmaxHead.fit_images(gallery, extractor, args.seed)
-    model = Fashion16.build(
+    return Fashion16.build(
         gallery,
         classifier,
         extractor,
         n_bits=args.bits,
         seed=args.seed,
         centred=not args.uncentred,
+        hash=args.hash,
         split_by=args.split_by,
+        keep_features=args.keep_features,
     )
-    model.save(args.out)
-    skipped = f", {len(gallery.skipped)} files skipped" if gallery.skipped else ""
-    print(f"{args.out}: {len(gallery)} items in {len(gallery.class_names)} classes, {args.bits} bits{skipped}")
-    return 0
 
 
 def _items(args: argparse.Namespace) -> Any:
@@ -58,6 +61,15 @@ def _items(args: argparse.Namespace) -> Any:
         return load_dataset(args.data, args.profile).gallery
     named = args.data in DATASETS
     return load_items(args.data, args.path, args.classes_from) if named else load_class_folder(args.data)
+
+
+def _told(items: Any) -> Any:
+    """Say which pictures a data set is without, and return it."""
+    for name, reason in items.skipped:
+        say(f"skipped {name}: {reason}")
+    for reason, count in items.left_out:
+        say(f"left out: {count:,} {reason}")
+    return items
 
 
 def _table1(path: Path | None) -> Any:
@@ -73,11 +85,11 @@ def search_library(args: argparse.Namespace) -> int:
     from fashion16_lib.search.library import Library
     from fashion16_lib.search.retrieval import DirectSearch, Fashion16, check_k
 
-    n_items = Library(args.library).n_items  # a bad file or k is told before VGG-16 is built
-    k = check_k(min(N_HITS, n_items) if args.k is None else args.k, n_items)
+    library = Library(args.library, args.engine)  # a bad file or k is told before VGG-16 is built
+    k = check_k(min(N_HITS, library.n_items) if args.k is None else args.k, library.n_items)
     images = [(name, *_read_timed(name)) for name in args.images]
     kind = DirectSearch if args.direct else Fashion16
-    model = kind.open(args.library, classifier=_table1(args.classifier))
+    model = kind.over(library, classifier=_table1(args.classifier), n_reranked=args.rerank)
     for name, image, decode_ms in images:
         answer = asdict(model.answer(image, k))
         answer["time_ms"] = {"decode": decode_ms, **answer["time_ms"]}
@@ -103,6 +115,32 @@ def _print_answer(name: str, answer: dict[str, Any]) -> None:
         print(f"{place:4}  {hit['similarity']:.3f}  {hit['distance']:4} bits  {hit['label'] or '?':12}  {hit['id']}")
 
 
+def add_items(args: argparse.Namespace) -> int:
+    """Add a folder's pictures to a library file; return the exit code."""
+    from fashion16_lib.data.dataset import load_class_folder
+    from fashion16_lib.search.library import Library
+    from fashion16_lib.search.retrieval import Fashion16
+
+    with only_writer(args.library):
+        library = Library(args.library)
+        items = _told(load_class_folder(args.data))
+        model = Fashion16.over(library, classifier=_table1(args.classifier)).with_items(items)
+        model.save(args.library)
+    print(f"{args.library}: {len(items)} items added, {model.library.n_items} in all")
+    return 0
+
+
+def remove_items(args: argparse.Namespace) -> int:
+    """Remove items from a library file; return the exit code."""
+    from fashion16_lib.search.library import Library
+
+    with only_writer(args.library):
+        content = Library(args.library).without_items(args.ids)
+        replace_file(args.library, content)
+    print(f"{args.library}: {len(set(args.ids))} items removed, {Library(content).n_items} left")
+    return 0
+
+
 def show_info(args: argparse.Namespace) -> int:
     """Print what a library file holds, or the caches; return the exit code."""
     found = _library_info(args.library) if args.library else _cache_info()
@@ -120,7 +158,8 @@ def show_info(args: argparse.Namespace) -> int:
 
 
 def _library_info(path: Path) -> dict[str, Any]:
-    from fashion16_lib.search.library import SCHEMA_VERSION, Library
+    from fashion16_lib.search.library import Library
+    from fashion16_lib.search.library_file import SCHEMA_VERSION
 
     library = Library(path)
     settings = {name: value for name, value in library.settings.items() if name != "class_names"}

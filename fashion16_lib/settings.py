@@ -159,6 +159,9 @@ def _whole(low: int, high: int, multiple: int = 1) -> Parameter:
 
 VGG16_LAYERS = tuple(f"block{block}_pool" for block in range(1, 6))
 MEANS = ("none", "dataset", "pixel", "image")
+HASHES = ("random", "pca-sign", "itq")
+ENGINES = ("faiss", "numpy")
+RUNTIMES = ("onnxruntime", "keras")
 
 PARAMETERS = {
     "PROFILE": _one_of(*PROFILES),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fashion16_lib.search.hyperplanes import CHUNK_ROWS, RandomHyperplanes
+from fashion16_lib.search.hyperplanes import CHUNK_ROWS, Hyperplanes, RandomHyperplanes
 
 
 def codes_by_hand(features, planes, mean):
@@ -35,7 +35,7 @@ def test_codes_equal_a_double_loop_over_vectors_and_planes(gallery_features, cen
 
 def test_a_vector_on_the_plane_has_bit_1_and_the_first_bit_is_the_highest():
     planes = np.eye(8, 3, dtype=np.float32)  # planes 4-8 are all zeros: every vector lies on them
-    hasher = RandomHyperplanes.restore(planes, np.zeros(3, np.float32), 0, False)
+    hasher = Hyperplanes.restore(planes, np.zeros(3, np.float32))
     assert hasher.encode(np.array([[1, 0, -1]], np.float32)).tolist() == [[0b11011111]]
     assert hasher.encode(np.array([[-1, -1, -1]], np.float32)).tolist() == [[0b00011111]]
 
@@ -101,9 +101,9 @@ def test_codes_do_not_depend_on_the_batch(gallery_features):
 
 def test_restored_planes_give_the_same_codes(gallery_features):
     hasher = RandomHyperplanes(64, seed=2).fit(gallery_features)
-    again = RandomHyperplanes.restore(hasher.planes.copy(), hasher.mean.copy(), 2, True)
+    again = Hyperplanes.restore(hasher.planes.copy(), hasher.mean.copy())
     np.testing.assert_array_equal(again.encode(gallery_features), hasher.encode(gallery_features))
-    assert (again.n_bits, again.seed, again.centred) == (64, 2, True)
+    assert again.n_bits == 64
 
 
 @given(st.integers(-5, 200).filter(lambda n: n < 8 or n % 8) | st.sampled_from([8.0, "64", None, True]))

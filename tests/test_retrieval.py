@@ -3,6 +3,8 @@
 import faiss
 import numpy as np
 import pytest
+from sklearn.metrics.pairwise import cosine_similarity
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from fashion16_lib.data.dataset import Dataset
 from fashion16_lib.evaluate.angle_law import angles_and_differing_bits, share_of_bits
@@ -13,7 +15,9 @@ from fashion16_lib.evaluate.search_quality import (
 )
 from fashion16_lib.search.buckets import Buckets
 from fashion16_lib.search.hyperplanes import RandomHyperplanes
+from fashion16_lib.search.principal import Itq, PcaSign
 from fashion16_lib.search.retrieval import DirectSearch, Fashion16
+from fashion16_lib.search.threads import one_thread
 from fashion16_lib.settings import Fashion16Error
 
 
@@ -37,7 +41,7 @@ def direct(library_path, cached_vgg, head):
 
 
 def as_pairs(model, hits):
-    rows = {item: row for row, item in enumerate(model.library.ids(np.arange(model.library.n_items)))}
+    rows = {item: row for row, item in enumerate(model.library.ids())}
     return [(hit.distance, rows[hit.id]) for hit in hits]
 
 
@@ -181,7 +185,99 @@ def test_k_counts_up_to_the_library_and_a_class_gives_what_it_has(model, direct,
     assert model.search(image, 7) == model.search(image, 300)[:7]
 
 
-@pytest.mark.parametrize("options", [{"split_by": "colour"}, {"n_bits": 12}], ids=str)
+def test_a_batch_is_answered_as_its_queries_are_alone(model, direct, photos):
+    images = photos.queries.images[:12]
+    for searched in (model, direct):
+        for together, image in zip(searched.answers(images, 7), images, strict=True):
+            alone = searched.answer(image, 7)
+            assert (together.label, together.hits) == (alone.label, alone.hits)
+            assert together.probabilities == pytest.approx(alone.probabilities, abs=1e-5)
+        assert len({answer.label for answer in searched.answers(images)}) > 3
+    assert model.answers(images[:0]) == []
+
+
+def test_engines_give_the_same_answers(library_path, cached_vgg, head, photos):
+    for kind in (Fashion16, DirectSearch):
+        numpy_, faiss_ = (kind.open(library_path, extractor=cached_vgg, classifier=head, engine=name)
+                          for name in ("numpy", "faiss"))
+        assert numpy_.answers(photos.queries.images, 50) == faiss_.answers(photos.queries.images, 50)
+
+
+@pytest.mark.parametrize("kind", [Fashion16, DirectSearch])
+def test_reranked_hits_are_those_of_exact_cosine_among_the_first(kind, photos, head, cached_vgg, gallery_features,
+                                                                query_features, tmp_path):
+    built = Fashion16.build(photos.gallery, head, cached_vgg, keep_features=True)
+    built.save(tmp_path / "kept.h5")
+    options = {"extractor": cached_vgg, "classifier": head}
+    plain, reranked = (kind.open(tmp_path / "kept.h5", **options, n_reranked=n) for n in (0, 60))
+    place = {item: row for row, item in enumerate(photos.gallery.ids)}
+    cosine = cosine_similarity(query_features, gallery_features.astype(np.float16))
+    for query, image in enumerate(photos.queries.images[:15]):
+        first = [place[hit.id] for hit in plain.search(image, 60)]
+        wanted = sorted(first, key=lambda row: -cosine[query, row])[:20]
+        hits = reranked.search(image)
+        assert [place[hit.id] for hit in hits] == wanted
+        assert [hit.similarity for hit in hits] == pytest.approx(cosine[query, wanted], abs=1e-5)
+    everything = kind.open(tmp_path / "kept.h5", **options, n_reranked=300).search(photos.queries.images[0], 1)[0]
+    assert everything.similarity >= reranked.search(photos.queries.images[0], 1)[0].similarity
+    with pytest.raises(Fashion16Error, match="keeps no features"):
+        DirectSearch(Fashion16.build(photos.gallery, head, cached_vgg).library, cached_vgg, head, n_reranked=5)
+
+
+def test_features_too_large_for_float16_are_refused(photos, head):
+    class Loud:
+        def __init__(self):
+            self.fingerprint = {"kind": "loud"}
+
+        def extract(self, images):
+            return np.full((len(images), 2048), 1e5, np.float32) + np.arange(len(images))[:, None]
+
+    with pytest.raises(ValueError, match="must fit into float16"), np.errstate(over="ignore"):
+        Fashion16.build(photos.gallery, head, Loud(), keep_features=True)
+
+
+@pytest.mark.parametrize("hash", ["pca-sign", "itq"])
+def test_fitted_planes_are_those_of_the_gallery_and_survive_the_file(hash, photos, head, cached_vgg, gallery_features,
+                                                                    query_features, tmp_path):
+    built = Fashion16.build(photos.gallery, head, cached_vgg, hash=hash, n_bits=32)
+    built.save(tmp_path / "fitted.h5")
+    reopened = Fashion16.open(tmp_path / "fitted.h5", extractor=cached_vgg, classifier=head)
+    fitted = (PcaSign if hash == "pca-sign" else Itq)(32, 0).fit(gallery_features)
+    for library in (built.library, reopened.library):
+        np.testing.assert_array_equal(library.all_codes(), fitted.encode(gallery_features))
+        np.testing.assert_array_equal(library.hasher.encode(query_features), fitted.encode(query_features))
+    assert reopened.library.settings["hash"]["kind"] == hash
+
+
+def test_items_are_added_extracting_only_them(photos, head, vgg, cached_vgg):
+    class Counting:
+        def __init__(self):
+            self.fingerprint, self.n_features, self.n = vgg.fingerprint, vgg.n_features, 0
+
+        def extract(self, images):
+            self.n += len(images)
+            return cached_vgg.extract(images)
+
+    part, rest = photos.gallery.take(range(200)), photos.gallery.take(range(200, 300))
+    for split_by in ("label", "predicted"):
+        counting = Counting()
+        built = Fashion16.build(part, head, counting, split_by=split_by)
+        assert counting.n == 200
+        longer = built.with_items(rest)
+        assert counting.n == 300 and longer.library.n_items == 300
+        whole = DirectSearch(longer.library, cached_vgg)
+        codes = longer.library.hasher.encode(cached_vgg.extract(photos.gallery.images))
+        np.testing.assert_array_equal(longer.library.all_codes(), codes)
+        assert whole.search(rest.images[5], 1)[0].distance == 0
+        back = longer.without_items(rest.ids)
+        assert back.answers(photos.queries.images[:5]) == built.answers(photos.queries.images[:5])
+    foreign = Dataset("x", rest.images, rest.labels, (*rest.class_names[:9], "Hat"), [f"x/{i}" for i in rest.ids])
+    with pytest.raises(ValueError, match="got Hat; build it again with them"):
+        built.with_items(foreign)
+
+
+@pytest.mark.parametrize("options", [{"split_by": "colour"}, {"n_bits": 12}, {"hash": "md5"},
+                                     {"hash": "itq", "n_bits": 12}], ids=str)
 def test_illegal_options_are_refused(photos, head, cached_vgg, options):
     with pytest.raises(ValueError, match=r"must be .*got"):
         Fashion16.build(photos.gallery, head, cached_vgg, **options)
@@ -244,3 +340,30 @@ def test_share_of_differing_bits_estimates_the_angle(gallery_features):
     differing = share_of_bits(differing)
     deviation = np.sqrt(0.25 / 4096)
     assert len(angles) == 200 and np.abs(differing - angles).max() < 5 * deviation
+
+
+@pytest.mark.parametrize("n", [-5, 2.0, "5", True, None], ids=repr)
+def test_a_wrong_number_to_rerank_is_refused(model, n):
+    with pytest.raises(ValueError, match="n_reranked must be a whole number from 0, got"):
+        DirectSearch(model.library, model.extractor, n_reranked=n)
+
+
+def test_the_chosen_engine_stays_when_items_go(library_path, cached_vgg, head):
+    slow = DirectSearch.open(library_path, extractor=cached_vgg, classifier=head, engine="numpy")
+    assert slow.without_items(slow.library.ids()[:3]).library.engine == "numpy"
+
+
+def test_one_thread_lasts_until_the_last_has_left():
+    """Two searches that overlap: whoever leaves first, the limit holds for the other and is lifted after both."""
+    def blas():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    with threadpool_limits(2, user_api="blas"):
+        before = blas()
+        first = one_thread.__enter__()
+        one_thread.__enter__()
+        assert blas() == {1} and first is None
+        one_thread.__exit__()
+        assert blas() == {1}
+        one_thread.__exit__()
+        assert blas() == before == {2}

@@ -11,9 +11,10 @@ from fashion16_lib.data.dataset import Dataset
 from fashion16_lib.evaluate.code_quality import codes_of
 from fashion16_lib.evaluate.metrics import direct_precision, has_tie_at_k, in_class_precision
 from fashion16_lib.search.buckets import Buckets, BucketTables
+from fashion16_lib.search.building import classify
 from fashion16_lib.search.hamming import hamming_distances, nearest
 from fashion16_lib.search.library import Library
-from fashion16_lib.search.retrieval import Fashion16, classify
+from fashion16_lib.search.retrieval import Fashion16
 from fashion16_lib.settings import N_HITS
 
 

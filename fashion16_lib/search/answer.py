@@ -31,7 +31,7 @@ class Decider(Protocol):
 
 @dataclass(frozen=True)
 class Hit:
-    """One retrieved item: its id and true class, the share of equal bits, the count of differing ones."""
+    """One retrieved item: its id and true class, the share of equal bits (re-ranked: cosine), the differing ones."""
 
     id: str
     label: str | None

@@ -1,8 +1,9 @@
-"""1.3: random hyperplanes turn a feature vector into a binary code."""
+"""1.3: hyperplanes turn a feature vector into a binary code; random ones, as the paper has them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, Self
 
 import numpy as np
 
@@ -36,54 +37,46 @@ def check_features(features: np.ndarray, n_features: int | None = None) -> np.nd
     return features
 
 
-class RandomHyperplanes:
-    """Cut feature space by random planes; each plane gives one bit (Charikar, 2002).
+class Hyperplanes:
+    """Cut feature space by planes through one point; each plane gives one bit.
 
-        bit_j(x) = 1  if  w_j . (x - mean) >= 0  else 0,      w_j ~ N(0, I)
+        bit_j(x) = 1  if  w_j . (x - mean) >= 0  else 0
 
-    Two vectors at angle theta share a bit with probability 1 - theta / pi.
+    The kinds of planes below differ in how they are chosen, `fit`.
 
     Parameters
     ----------
-    n_bits : bits of a code, a positive multiple of 8
-    seed : of the planes' normal vectors; more bits with the same seed only add planes
-    centred : subtract the mean of the vectors given to `fit`. The paper doesn't say; VGG-16's features are never
-        negative, so planes through the origin leave most garments on one side
+    n_bits : bits of a code, at least 1; codes are filled up to whole bytes with zeros
+    seed : of whatever is drawn
+
+    Attributes
+    ----------
+    mean : (d,) float32;   planes : (n_bits, d) float32; None before they are fitted
     """
 
-    def __init__(self, n_bits: int = 64, seed: int = 0, centred: bool = True) -> None:
-        if not isinstance(n_bits, (int, np.integer)) or n_bits < 8 or n_bits % 8:
-            raise ValueError(f"n_bits must be a positive multiple of 8, got {n_bits!r}; use 64, say")
-        self.n_bits, self.seed, self.centred = int(n_bits), int(seed), bool(centred)
-        self.planes: np.ndarray | None = None  # (n_bits, d) float32
-        self.mean: np.ndarray | None = None  # (d,) float32
+    kind, centred = "restored", True                # of restored planes a library's settings tell
 
-    def fit(self, features: np.ndarray) -> RandomHyperplanes:
-        """Draw the planes and take the mean of the gallery's features, (n, d)."""
-        return self.fit_batches([features])
+    def __init__(self, n_bits: int = 64, seed: int = 0) -> None:
+        if not isinstance(n_bits, (int, np.integer)) or isinstance(n_bits, bool) or n_bits < 1:
+            raise ValueError(f"n_bits must be a whole number from 1, got {n_bits!r}; use 64, say")
+        self.n_bits, self.seed = int(n_bits), int(seed)
+        self.planes: np.ndarray | None = None
+        self.mean: np.ndarray | None = None
 
-    def fit_batches(self, batches: Iterable[np.ndarray]) -> RandomHyperplanes:
-        """Do the same for features that come in batches, each (rows, d)."""
-        n_items, total = 0, np.zeros(0)
-        for features in map(check_features, batches):
-            total = features.sum(axis=0, dtype=np.float64) + (total if n_items else 0)
-            n_items += len(features)
-        if n_items == 0:
-            raise ValueError("features must hold at least one row, got none; the gallery is empty")
-        n_features = len(total)
-        mean = total / n_items if self.centred else np.zeros(n_features)
-        normals = np.random.default_rng(self.seed).standard_normal((self.n_bits, n_features), dtype=np.float32)
-        return self._set(normals, mean.astype(np.float32))
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return what a library file tells of its planes."""
+        return {"kind": self.kind, "n_bits": self.n_bits, "seed": self.seed, "centred": self.centred}
 
-    @classmethod
-    def restore(cls, planes: np.ndarray, mean: np.ndarray, seed: int, centred: bool) -> RandomHyperplanes:
+    @staticmethod
+    def restore(planes: np.ndarray, mean: np.ndarray) -> Hyperplanes:
         """Return the hash that was saved as planes (n_bits, d) and mean (d,)."""
-        return cls(len(planes), seed, centred)._set(planes, mean)
+        return Hyperplanes(len(planes))._set(planes, mean)
 
-    def _set(self, planes: np.ndarray, mean: np.ndarray) -> RandomHyperplanes:
-        self.planes, self.mean = planes, mean
+    def _set(self, planes: np.ndarray, mean: np.ndarray) -> Self:
+        self.planes, self.mean = planes.astype(np.float32, copy=False), mean.astype(np.float32, copy=False)
         # float64, so that a vector has the same code alone and in a batch, whatever order the BLAS sums in
-        self._normals = planes.T.astype(np.float64)  # (d, n_bits)
+        self._normals = self.planes.T.astype(np.float64)  # (d, n_bits)
         return self
 
     def project(self, features: np.ndarray) -> np.ndarray:
@@ -98,5 +91,42 @@ class RandomHyperplanes:
         return sides
 
     def encode(self, features: np.ndarray) -> np.ndarray:
-        """Return the codes of features (n, d) as (n, n_bits / 8) uint8, first bit highest."""
+        """Return the codes of features (n, d) as (n, bytes) uint8, first bit highest; the last byte ends in zeros."""
         return np.packbits(self.project(features) >= 0, axis=1)
+
+
+class RandomHyperplanes(Hyperplanes):
+    """Draw the planes (Charikar, 2002): w_j ~ N(0, I). Vectors at angle theta share a bit with chance 1 - theta / pi.
+
+    Parameters
+    ----------
+    n_bits : bits of a code, a positive multiple of 8
+    seed : of the planes' normal vectors; more bits with the same seed only add planes
+    centred : subtract the mean of the vectors given to `fit`. The paper doesn't say; VGG-16's features are never
+        negative, so planes through the origin leave most garments on one side
+    """
+
+    kind = "random"
+
+    def __init__(self, n_bits: int = 64, seed: int = 0, centred: bool = True) -> None:
+        if not isinstance(n_bits, (int, np.integer)) or n_bits < 8 or n_bits % 8:
+            raise ValueError(f"n_bits must be a positive multiple of 8, got {n_bits!r}; use 64, say")
+        super().__init__(n_bits, seed)
+        self.centred = bool(centred)
+
+    def fit(self, features: np.ndarray) -> Self:
+        """Draw the planes and take the mean of the gallery's features, (n, d)."""
+        return self.fit_batches([features])
+
+    def fit_batches(self, batches: Iterable[np.ndarray]) -> Self:
+        """Do the same for features that come in batches, each (rows, d)."""
+        n_items, total = 0, np.zeros(0)
+        for features in map(check_features, batches):
+            total = features.sum(axis=0, dtype=np.float64) + (total if n_items else 0)
+            n_items += len(features)
+        if n_items == 0:
+            raise ValueError("features must hold at least one row, got none; the gallery is empty")
+        n_features = len(total)
+        mean = total / n_items if self.centred else np.zeros(n_features)
+        normals = np.random.default_rng(self.seed).standard_normal((self.n_bits, n_features), dtype=np.float32)
+        return self._set(normals, mean)

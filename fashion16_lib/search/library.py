@@ -1,85 +1,28 @@
-"""1.4: the library file: binary codes in HDF5, one index per class.
-
-Layout (schema 1), everything chunked with fletcher32, fixed-width strings, hard links only:
-
-    attributes             schema_version, settings (canonical JSON: dataset and its digest, the extractor's and the
-                           decider's fingerprints, hash, split_by, class_names)
-    /hash/planes           (n_bits, d) float32    the planes' normal vectors
-    /hash/mean             (d,) float32           the gallery's mean (zeros where not centred)
-    /classes/<i>/codes     (m, n_bits / 8) uint8  the codes stored under class i of class_names
-    /classes/<i>/rows      (m,) int64             their gallery rows, ascending
-    /images/id             (n,) bytes             in gallery order: ascending when built
-    /images/label          (n,) int32             the true class, -1 where unknown
-    /decider/<array>       the softmax head's arrays; empty for other deciders
-
-Classes go by number because a class name may hold any character. A library is made whole, then written to a
-temporary file beside its place and renamed, so a killed build leaves the old file as it was.
-"""
+"""1.4: a library, read lazily: one class at a time."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
 
-from fashion16_lib.files import add_groups, canonical_json, hdf5_bytes
-from fashion16_lib.search.hyperplanes import RandomHyperplanes
+from fashion16_lib.search.engines import Engine, choose_engine
+from fashion16_lib.search.hyperplanes import Hyperplanes
+from fashion16_lib.search.library_file import (
+    CHUNK_ROWS,
+    SCHEMA_VERSION,
+    check_layout,
+    content_of,
+    open_library,
+    write_library,
+)
 from fashion16_lib.settings import Fashion16Error
 
-SCHEMA_VERSION = 1
-CHUNK_ROWS = 4096
-ARRAY_KINDS = "iufS"  # whole numbers, floats and fixed-width strings; no references, no variable length
-
-
-def write_library(
-    settings: dict[str, Any],
-    hasher: RandomHyperplanes,
-    codes: np.ndarray,
-    stored_under: np.ndarray,
-    ids: Iterable[str],
-    labels: np.ndarray,
-    decider: dict[str, np.ndarray],
-) -> bytes:
-    """Return the bytes of a library file.
-
-    Parameters
-    ----------
-    settings : JSON-able; must hold `class_names`
-    hasher : fitted
-    codes : (n, n_bits / 8) uint8, in gallery order
-    stored_under : (n,) index into class_names: the class library each item goes into
-    ids, labels : (n,) text and index of the true class (-1: unknown)
-    decider : arrays of the softmax head, or {}
-    """
-    planes, mean = hasher.planes, hasher.mean
-    assert planes is not None and mean is not None
-
-    def fill(file: h5py.File) -> None:
-        file.attrs["schema_version"] = SCHEMA_VERSION
-        file.attrs["settings"] = np.bytes_(canonical_json(settings).encode())
-        numbers = range(len(settings["class_names"]))
-        add_groups(file, "hash", "classes", *(f"classes/{number}" for number in numbers), "images", "decider")
-        _store(file, "hash/planes", planes)
-        _store(file, "hash/mean", mean)
-        for number in numbers:
-            rows = np.flatnonzero(stored_under == number)
-            _store(file, f"classes/{number}/codes", codes[rows])
-            _store(file, f"classes/{number}/rows", rows.astype(np.int64))
-        _store(file, "images/id", np.array([item.encode("utf-8", "surrogateescape") for item in ids], dtype=np.bytes_))
-        _store(file, "images/label", np.asarray(labels, np.int32))
-        for name, array in sorted(decider.items()):
-            _store(file, f"decider/{name}", array)
-
-    return hdf5_bytes(fill)
-
-
-def _store(file: h5py.File, name: str, array: np.ndarray) -> None:
-    chunks = (max(1, min(len(array), CHUNK_ROWS)), *array.shape[1:])
-    file.create_dataset(name, data=array, chunks=chunks, maxshape=(None, *array.shape[1:]), fletcher32=True)
+KEPT_CHUNKS = 512           # of ids and labels, 4,096 rows each: all of a million items', some 10 to 50 MiB
 
 
 class Library:
@@ -88,19 +31,20 @@ class Library:
     Parameters
     ----------
     source : path of a library file, its bytes, or (to count what is read) an open binary file
+    engine : "faiss" or "numpy"; None is faiss where it is installed
 
     Raises
     ------
     Fashion16Error : missing, empty, truncated or foreign file; another schema; anything but plain arrays inside
     """
 
-    def __init__(self, source: str | Path | bytes | BinaryIO) -> None:
-        self._source = source
+    def __init__(self, source: str | Path | bytes | BinaryIO, engine: str | None = None) -> None:
+        self._source, self.engine, self._engine = source, engine, choose_engine(engine)
         self.name = str(source) if isinstance(source, str | Path) else "the library in memory"
         if isinstance(source, str | Path) and not Path(source).is_file():
             raise Fashion16Error(f"no library file at {source}; build one with: python -m fashion16_lib build")
         try:
-            self._file = h5py.File.in_memory(source) if isinstance(source, bytes) else h5py.File(source, "r")
+            self._file = open_library(source)
             self._check()
         except Fashion16Error:
             raise
@@ -110,72 +54,113 @@ class Library:
                 f"again. Detail: {_first_line(error)}"
             ) from error
         self._codes: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self._all_codes: np.ndarray | None = None
+        self._chunks: dict[tuple[str, int], np.ndarray] = {}
+        self._engines: dict[int | None, Engine] = {}
 
     def _check(self) -> None:
-        version = self._file.attrs.get("schema_version")
+        version, settings = (self._file.attrs.get(name) for name in ("schema_version", "settings"))
         if version != SCHEMA_VERSION:
             raise Fashion16Error(
                 f"{self.name} has library schema {version}, this program reads {SCHEMA_VERSION}; build it again"
             )
-        _refuse_all_but_plain_arrays(self._file)
-        self.settings: dict[str, Any] = json.loads(bytes(self._file.attrs["settings"]))
+        if not isinstance(settings, bytes):
+            raise ValueError("its settings aren't text")
+        self.settings: dict[str, Any] = json.loads(settings)
         self.class_names: tuple[str, ...] = tuple(self.settings["class_names"])
+        try:
+            check_layout(self._file, self.class_names)
+        except Fashion16Error as error:
+            raise Fashion16Error(f"{self.name}: {error}") from None
         self.n_items = len(self._file["images/id"])
-        self.counts = {name: len(self._file[f"classes/{i}/rows"]) for i, name in enumerate(self.class_names)}
-        if self._file["images/label"].shape != (self.n_items,) or sum(self.counts.values()) != self.n_items:
-            raise Fashion16Error(
-                f"{self.name} is not whole: {self.n_items} ids, {sum(self.counts.values())} codes; build it again"
-            )
-        hashing = self.settings["hash"]
-        self.hasher = RandomHyperplanes.restore(
-            self._file["hash/planes"][:], self._file["hash/mean"][:], hashing["seed"], hashing["centred"]
-        )
+        self.counts = {name: len(self._file[f"classes/{i}/codes"]) for i, name in enumerate(self.class_names)}
+        self.hasher = Hyperplanes.restore(self._file["hash/planes"][:], self._file["hash/mean"][:])
         self.n_bits = self.hasher.n_bits
-        for number in range(len(self.class_names)):
-            shape = self._file[f"classes/{number}/codes"].shape
-            if shape[1:] != (self.n_bits // 8,):
-                raise Fashion16Error(
-                    f"{self.name} holds codes of shape {shape} but planes of {self.n_bits} bits; build it again"
-                )
 
     def class_codes(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Return codes (m, bytes) and gallery rows (m,) stored under a class; reads that class only."""
         if number not in self._codes:
-            self._codes[number] = self._read(f"classes/{number}/codes"), self._read(f"classes/{number}/rows")
+            codes = self._read(f"classes/{number}/codes")
+            rows = self._read(f"classes/{number}/rows").astype(np.int64)
+            if len(rows) and ((np.diff(rows) < 1).any() or rows[-1] >= self.n_items):
+                raise Fashion16Error(f"{self.name} is damaged: class {number} has rows that can't be; build it again")
+            self._codes[number] = codes, rows
         return self._codes[number]
 
     def all_codes(self) -> np.ndarray:
         """Return the codes of every item in gallery order, (n, bytes) uint8."""
-        if self._all_codes is None:
-            self._all_codes = np.zeros((self.n_items, self.n_bits // 8), np.uint8)
-            for number in range(len(self.class_names)):
-                codes, rows = self.class_codes(number)
-                self._all_codes[rows] = codes
-        return self._all_codes
+        found = np.empty((self.n_items, self.n_bits // 8), np.uint8)
+        self.stored_under()                                     # every row is there once
+        for number in range(len(self.class_names)):
+            codes, rows = self.class_codes(number)
+            found[rows] = codes
+        return found
 
     def stored_under(self) -> np.ndarray:
         """Return the number of the class library that each item lies in, (n,) int64, in gallery order."""
-        found = np.empty(self.n_items, np.int64)
+        found = np.full(self.n_items, -1)
         for number in range(len(self.class_names)):
             found[self.class_codes(number)[1]] = number
+        if (found < 0).any():
+            raise Fashion16Error(f"{self.name} is damaged: items that lie in no class; build it again")
         return found
 
-    def ids(self, rows: np.ndarray) -> list[str]:
-        """Return the ids of gallery rows."""
-        return [item.decode("utf-8", "surrogateescape") for item in self._take("images/id", rows)]
+    def search(self, codes: np.ndarray, k: int, number: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Find the nearest of each query code in a class, or in the whole library.
+
+        Parameters
+        ----------
+        codes : (q, bytes) uint8
+        number : of the class; None: all classes
+
+        Returns
+        -------
+        gallery rows and distances, (q, min(k, m)) int64 each, by distance, then by row
+        """
+        if number not in self._engines:
+            self._engines[number] = self._engine(self.all_codes() if number is None else self.class_codes(number)[0])
+        distances, places = self._engines[number].search(codes, k)
+        return (places if number is None else self.class_codes(number)[1][places]), distances
+
+    def ids(self, rows: np.ndarray | None = None) -> list[str]:
+        """Return the ids of gallery rows (None: all)."""
+        found = self._read("images/id") if rows is None else self._take("images/id", rows)
+        return [item.decode("utf-8", "surrogateescape") for item in found.tolist()]
 
     def labels(self, rows: np.ndarray | None = None) -> np.ndarray:
-        """Return the true classes of gallery rows (None: all) as indices into class_names, int32."""
-        return self._read("images/label") if rows is None else self._take("images/label", rows)
+        """Return the true classes of gallery rows (None: all) as indices into class_names, -1 for unknown; int32."""
+        found = self._read("images/label") if rows is None else self._take("images/label", rows)
+        if len(found) and not -1 <= found.min() <= found.max() < len(self.class_names):
+            raise Fashion16Error(f"{self.name} is damaged: labels of no class; build it again")
+        return found
+
+    @property
+    def keeps_features(self) -> bool:
+        """Tell whether the library holds features for re-ranking."""
+        return "features" in self._file["images"]
+
+    def features(self, rows: np.ndarray) -> np.ndarray:
+        """Return the stored features of gallery rows, (len(rows), d) float32."""
+        order, places = np.unique(np.asarray(rows, np.int64), return_inverse=True)  # HDF5 wants ascending rows
+        return self._read("images/features", order)[places].astype(np.float32)
 
     def label_name(self, label: int) -> str | None:
         """Return the class name of a label; None for an unknown one."""
         return self.class_names[label] if label >= 0 else None
 
     def _take(self, name: str, rows: np.ndarray) -> np.ndarray:
-        order, places = np.unique(np.asarray(rows, np.int64), return_inverse=True)  # HDF5 wants ascending rows
-        return self._read(name, order)[places]
+        """Return rows of an array, in any order; whole chunks are read, and kept for the queries to come."""
+        if not len(rows):
+            return self._read(name, np.s_[:0])
+        return np.array([self._chunk(name, row // CHUNK_ROWS)[row % CHUNK_ROWS] for row in np.asarray(rows).tolist()])
+
+    def _chunk(self, name: str, number: int) -> np.ndarray:
+        found = self._chunks.get((name, number))
+        if found is None:
+            found = self._read(name, np.s_[number * CHUNK_ROWS : (number + 1) * CHUNK_ROWS])
+            if len(self._chunks) >= KEPT_CHUNKS:
+                self._chunks.clear()
+            self._chunks[name, number] = found
+        return found
 
     def _read(self, name: str, rows: Any = ...) -> np.ndarray:
         """Return an array, or the given rows of it; a checksum that fails is told as such."""
@@ -190,9 +175,66 @@ class Library:
         """Return the softmax head's arrays, {} where the decider isn't one."""
         return {name: self._read(f"decider/{name}") for name in self._file["decider"]}
 
+    def with_items(
+        self,
+        codes: np.ndarray,
+        stored_under: np.ndarray,
+        ids: Sequence[str],
+        labels: np.ndarray,
+        features: np.ndarray | None = None,
+    ) -> bytes:
+        """Return the bytes of this library with items added at its end; nothing is extracted or hashed again.
+
+        Parameters
+        ----------
+        as for write_library; features only where this library keeps them
+
+        Raises
+        ------
+        ValueError : an id that is there already, or twice
+        """
+        kept = self.ids()
+        known = set(kept)
+        twice = [item for item in ids if item in known or known.add(item)]        # type: ignore[func-returns-value]
+        if twice:
+            raise ValueError(f"ids must be new to the library, got {twice[0]!r} again; remove it first, or rename it")
+        return self._rewritten(
+            np.concatenate([self.all_codes(), codes]), np.concatenate([self.stored_under(), stored_under]),
+            [*kept, *ids], np.concatenate([self.labels(), labels]),
+            np.concatenate([self._read("images/features"), features]) if self.keeps_features else None,
+        )
+
+    def without_items(self, ids: Iterable[str]) -> bytes:
+        """Return the bytes of this library without some items; the others keep their order.
+
+        Raises
+        ------
+        ValueError : an id that isn't there
+        """
+        held, gone = self.ids(), set(ids)
+        if unknown := sorted(gone - set(held)):
+            raise ValueError(f"ids must be those of the library, got {unknown[0]!r}, which isn't there")
+        kept = np.array([row for row, item in enumerate(held) if item not in gone], np.int64)
+        return self._rewritten(
+            self.all_codes()[kept], self.stored_under()[kept], [held[row] for row in kept], self.labels()[kept],
+            self._read("images/features")[kept] if self.keeps_features else None,
+        )
+
+    def _rewritten(
+        self, codes: np.ndarray, stored_under: np.ndarray, ids: Sequence[str], labels: np.ndarray,
+        features: np.ndarray | None,
+    ) -> bytes:
+        return write_library({**self.settings, "changed_since_build": True}, self.hasher, codes, stored_under, ids,
+                             labels, self.decider_arrays(), features)
+
     def to_bytes(self) -> bytes:
-        """Return the library file's bytes."""
-        return self._source if isinstance(self._source, bytes) else Path(self.name).read_bytes()
+        """Return the bytes of the library file, as it was when it was opened."""
+        if isinstance(self._source, bytes):
+            return self._source
+        if isinstance(self._source, str | Path):
+            return content_of(self._file)
+        self._source.seek(0)
+        return self._source.read()
 
     def content(self) -> dict[str, np.ndarray]:
         """Return every array by its name: what two equal libraries have in common."""
@@ -201,30 +243,6 @@ class Library:
             lambda name, item: found.update({name: item[:]}) if isinstance(item, h5py.Dataset) else None
         )
         return found
-
-
-def _refuse_all_but_plain_arrays(group: h5py.Group) -> None:
-    for name in group:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise Fashion16Error(f"library refused: {name} is a link to elsewhere; a library holds its own data only")
-        item = group[name]
-        if isinstance(item, h5py.Group):
-            _refuse_all_but_plain_arrays(item)
-            continue
-        plan = item.id.get_create_plist()
-        filters = {plan.get_filter(i)[0] for i in range(plan.get_nfilters())}
-        if (
-            item.external
-            or item.is_virtual
-            or filters - {h5py.h5z.FILTER_FLETCHER32}
-            or item.dtype.kind not in ARRAY_KINDS
-        ):
-            raise Fashion16Error(f"library refused: {item.name} isn't a plain array of numbers or fixed-width text")
-        if item.nbytes > item.id.get_storage_size():
-            raise Fashion16Error(
-                f"library refused: {item.name} claims {item.nbytes} bytes, the file holds "
-                f"{item.id.get_storage_size()}; build it again"
-            )
 
 
 def _first_line(error: BaseException) -> str:

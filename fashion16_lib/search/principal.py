@@ -7,10 +7,10 @@ from typing import Self
 import numpy as np
 
 from fashion16_lib.features.components import principal_components
-from fashion16_lib.search.hyperplanes import CHUNK_ROWS, check_features
+from fashion16_lib.search.hyperplanes import Hyperplanes, check_features
 
 
-class PcaSign:
+class PcaSign(Hyperplanes):
     """Cut feature space across its principal components; each component gives one bit.
 
         bit_j(x) = 1  if  a_j . (x - mean) >= 0  else 0,      a_j the j-th principal axis of the gallery
@@ -20,20 +20,11 @@ class PcaSign:
 
     Parameters
     ----------
-    n_bits : bits of a code, from 1 to the numbers of a feature vector; codes are filled up to whole bytes with zeros
+    n_bits : bits of a code, from 1 to the numbers of a feature vector
     seed : of the randomised search for the axes; they hardly depend on it
-
-    Attributes
-    ----------
-    mean : (d,) float64;   planes : (n_bits, d) float64, orthonormal
     """
 
-    def __init__(self, n_bits: int = 64, seed: int = 0) -> None:
-        if not isinstance(n_bits, (int, np.integer)) or isinstance(n_bits, bool) or n_bits < 1:
-            raise ValueError(f"n_bits must be a whole number from 1, got {n_bits!r}; use 64, say")
-        self.n_bits, self.seed = int(n_bits), int(seed)
-        self.mean: np.ndarray | None = None
-        self.planes: np.ndarray | None = None
+    kind = "pca-sign"
 
     def fit(self, features: np.ndarray) -> Self:
         """Find the mean and the principal axes of the gallery's features, (n, d).
@@ -50,23 +41,7 @@ class PcaSign:
                 f"n_bits {self.n_bits}; use fewer bits or more vectors"
             )
         found = principal_components(features, self.n_bits, self.seed)
-        self.mean, self.planes = found.mean_.astype(np.float64), found.components_.astype(np.float64)
-        return self
-
-    def project(self, features: np.ndarray) -> np.ndarray:
-        """Return the signed distances of features (n, d) to each plane, (n, n_bits) float64."""
-        if self.mean is None or self.planes is None:
-            raise ValueError("the planes are not fitted yet; call fit(gallery_features) first")
-        features = check_features(features, self.planes.shape[1])
-        sides = np.empty((len(features), self.n_bits))
-        for start in range(0, len(features), CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
-            sides[rows] = (features[rows] - self.mean) @ self.planes.T
-        return sides
-
-    def encode(self, features: np.ndarray) -> np.ndarray:
-        """Return the codes of features (n, d) as (n, bytes) uint8, first bit highest; the last byte ends in zeros."""
-        return np.packbits(self.project(features) >= 0, axis=1)
+        return self._set(found.components_, found.mean_)
 
 
 class Itq(PcaSign):
@@ -86,6 +61,8 @@ class Itq(PcaSign):
     n_iterations : turns; 0 leaves the random rotation
     """
 
+    kind = "itq"
+
     def __init__(self, n_bits: int = 64, seed: int = 0, n_iterations: int = 50) -> None:
         super().__init__(n_bits, seed)
         if not isinstance(n_iterations, (int, np.integer)) or n_iterations < 0:
@@ -95,10 +72,9 @@ class Itq(PcaSign):
     def fit(self, features: np.ndarray) -> Self:
         """Find the principal axes of the gallery's features, (n, d), and rotate them."""
         super().fit(features)
-        assert self.planes is not None
+        assert self.planes is not None and self.mean is not None
         start = random_rotation(self.n_bits, np.random.default_rng(self.seed))
-        self.planes = iterate(super().project(features), start, self.n_iterations).T @ self.planes
-        return self
+        return self._set(iterate(self.project(features), start, self.n_iterations).T @ self.planes, self.mean)
 
 
 def random_rotation(n: int, rng: np.random.Generator) -> np.ndarray:
