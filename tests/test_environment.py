@@ -17,8 +17,9 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DIRECT = [Requirement(line) for line in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"])]
-BUILD = [Requirement(line) for line in PROJECT["optional-dependencies"]["build"]]
+EXTRAS = PROJECT["optional-dependencies"]
+DIRECT = [Requirement(line) for line in (*PROJECT["dependencies"], *EXTRAS["fast"], *EXTRAS["test"])]
+BUILD = [Requirement(line) for line in EXTRAS["build"]]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
 LOCKED = [line for line in LOCK if line.strip() and not line.startswith("#")]
 

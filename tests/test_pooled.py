@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fashion16_lib.models.feature_cache import CachedExtractor
-from fashion16_lib.models.pooled import POOLINGS, PooledLayer, SeveralLayers, map_shape, multiply_adds, pool
+from fashion16_lib.models.pooled import POOLINGS, PooledLayer, multiply_adds, pool
 from fashion16_lib.models.softmax_head import SoftmaxHead
-from fashion16_lib.models.vgg16 import Vgg16Extractor, build_vgg16
+from fashion16_lib.models.vgg16 import SeveralLayers, Vgg16Extractor, build_vgg16, map_shape
 from fashion16_lib.search.retrieval import Fashion16
 from fashion16_lib.settings import VGG16_LAYERS
 

@@ -70,6 +70,7 @@ def test_provenance_tells_what_a_number_depends_on():
     assert given.items() <= about.items()
     assert about["versions"]["python"] == platform.python_version()
     assert about["versions"]["numpy"] == np.__version__ and about["versions"]["keras"] == version("keras")
+    assert about["runtime"] == "onnxruntime" and about["versions"]["onnxruntime"] == version("onnxruntime")
     assert about["backend"].startswith("tensorflow 2.") and "cores" in about["device"]
 
 

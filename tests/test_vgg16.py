@@ -1,16 +1,20 @@
 """VGG-16 with ImageNet weights, and the cache before it: Keras's own network is the oracle."""
 
+import subprocess
+import sys
+
 import h5py
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from fashion16_lib.data.preprocess import to_vgg16_input
 from fashion16_lib.data.vgg16_weights import WEIGHTS_SHA256, ensure_vgg16_weights, read_vgg16_weights
-from fashion16_lib.models import feature_cache
+from fashion16_lib.models import feature_cache, vgg16
 from fashion16_lib.models.feature_cache import CachedExtractor, cache_bytes
-from fashion16_lib.models.vgg16 import BATCH_SIZE, Vgg16Extractor
-from fashion16_lib.settings import VGG16_LAYERS, Fashion16Error
+from fashion16_lib.models.vgg16 import BATCH_SIZE, Vgg16Extractor, choose_runtime
+from fashion16_lib.settings import RUNTIMES, VGG16_LAYERS, Fashion16Error
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +35,16 @@ def keras_input(images):
     return keras.applications.vgg16.preprocess_input(np.repeat(images[..., None].astype(np.float32), 3, axis=3))
 
 
+@pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("layer", VGG16_LAYERS)
-def test_features_equal_the_plain_network_at_each_layer(plain, photos, vgg, layer):
+def test_features_equal_the_plain_network_at_each_layer(plain, photos, layer, runtime):
     images = np.pad(photos.gallery.images[:6], ((0, 0), (2, 2), (2, 2)))
-    extractor = vgg if layer == vgg.layer else Vgg16Extractor(layer, 32)
+    extractor = Vgg16Extractor(layer, 32, runtime)
+    assert extractor.runtime == runtime
     theirs = keras.Model(plain.input, plain.get_layer(layer).output).predict(keras_input(images), verbose=0)
     ours = extractor.extract(images)
     assert ours.dtype == np.float32 and ours.shape == (6, extractor.n_features) == (6, theirs[0].size)
-    assert relative(ours, theirs.reshape(6, -1)) < 1e-4
+    assert relative(ours, theirs.reshape(6, -1)) < 1e-5
     assert theirs.max() > 1  # the layer does answer
 
 
@@ -102,6 +108,60 @@ def test_illegal_layers_and_sizes_are_refused(options):
 
 def test_the_papers_size_gives_the_papers_25088_numbers():
     assert Vgg16Extractor("block5_pool", 224).n_features == 7 * 7 * 512
+
+
+# ---------------------------------------------------------------- the runtimes
+
+
+def test_at_the_papers_size_the_runtimes_agree_and_so_do_their_libraries(photos):
+    images = photos.gallery.images[:4]
+    ours, theirs = (Vgg16Extractor("block5_pool", 224, runtime) for runtime in RUNTIMES)
+    assert ours.fingerprint == theirs.fingerprint                   # a library of one opens with the other
+    assert relative(ours.extract(images), theirs.extract(images)) < 1e-5
+    assert theirs.extract(images).max() > 1
+
+
+def test_in_onnxruntime_an_image_has_the_same_features_alone_and_in_a_batch(photos):
+    extractor = Vgg16Extractor("block4_pool", 64, "onnxruntime")
+    together = extractor.extract(photos.gallery.images[:9])
+    for row in range(9):
+        np.testing.assert_array_equal(extractor.extract(photos.gallery.images[row : row + 1])[0], together[row])
+
+
+def test_the_runtime_is_the_named_one_or_the_fastest_installed(monkeypatch):
+    assert choose_runtime() == "onnxruntime" and choose_runtime("keras") == "keras"
+    monkeypatch.setenv("FASHION16_RUNTIME", "keras")
+    assert choose_runtime() == "keras" and choose_runtime("onnxruntime") == "onnxruntime"
+    with pytest.raises(ValueError, match="runtime must be one of onnxruntime, keras, got 'openvino'"):
+        choose_runtime("openvino")
+    monkeypatch.delenv("FASHION16_RUNTIME")
+    monkeypatch.setattr(vgg16, "find_spec", lambda name: None)       # as where only Keras is installed
+    assert choose_runtime() == "keras"
+    with pytest.raises(Fashion16Error, match=r"pip install onnx onnxruntime, or use runtime=\"keras\""):
+        Vgg16Extractor(runtime="onnxruntime")
+
+
+def test_a_search_in_onnxruntime_never_loads_keras(library_path, photos, tmp_path):
+    """So that the command answers before TensorFlow would have been loaded."""
+    Image.fromarray(photos.queries.images[0]).save(tmp_path / "query.png")
+    code = (
+        "import sys; from fashion16_lib.__main__ import main; main(sys.argv[1:]); "
+        "print([name for name in ('keras', 'tensorflow') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "search", str(library_path), str(tmp_path / "query.png")],
+        capture_output=True, text=True, check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]" and len(done.stdout.splitlines()) == 1 + 20 + 1, done
+
+
+def test_each_runtime_has_a_cache_of_its_own(vgg, photos, tmp_path):
+    other = Vgg16Extractor(vgg.layer, vgg.pixels, "keras")
+    for extractor in (vgg, other):
+        cached = CachedExtractor(extractor, tmp_path)
+        np.testing.assert_array_equal(cached.extract(photos.gallery.images[:3]), extractor.extract(
+            photos.gallery.images[:3]))
+        assert cached.n_computed == 3
 
 
 # ---------------------------------------------------------------- the cache

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pandas as pd
 
 from fashion16_lib.evaluate.statistics import Estimate
 from fashion16_lib.files import replace_file
+from fashion16_lib.models.vgg16 import choose_runtime
 from fashion16_lib.settings import FASHION_MNIST, Fashion16Error
 
 PACKAGES = ("keras", "numpy", "h5py", "scikit-learn", "opencv-python-headless")
+FAST = {"onnxruntime": "onnxruntime", "faiss-cpu": "faiss"}      # optional packages and the module each brings
 PHOTOS = "photos"           # in expected values: notebook -> digest of the photos
 Value = Estimate | float | int
 UNITS = {       # part of a metric's name -> its unit; the first that fits
@@ -58,7 +61,8 @@ def provenance(
 ) -> dict[str, Any]:
     """Return what a number depends on."""
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    packages = (*PACKAGES, *(name for name, module in FAST.items() if find_spec(module)))
+    versions = {"python": platform.python_version(), **{name: version(name) for name in packages}}
     return {
         "profile": profile,
         "dataset": dataset,
@@ -67,6 +71,7 @@ def provenance(
         "seed": seed,
         "versions": versions,
         "backend": f"{backend} {_backend_version(backend)}",
+        "runtime": choose_runtime(),
         "device": _device(),
         "seconds": round(seconds, 1),
     }

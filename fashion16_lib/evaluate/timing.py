@@ -14,7 +14,7 @@ from fashion16_lib.data.pictures import read_image
 from fashion16_lib.data.preprocess import to_vgg16_input
 from fashion16_lib.progress import progress
 from fashion16_lib.search.answer import Stages
-from fashion16_lib.search.hamming import hamming_distances, nearest
+from fashion16_lib.search.engines import choose_engine
 from fashion16_lib.search.retrieval import DirectSearch
 from fashion16_lib.settings import N_HITS
 
@@ -22,11 +22,17 @@ N_WARM_UP = 10
 
 
 def time_interleaved(
-    methods: dict[str, Callable[[Any], Any]], queries: Sequence[Any], n_warm_up: int = N_WARM_UP
+    methods: dict[str, Callable[[Any], Any]], queries: Sequence[Any], n_warm_up: int = N_WARM_UP, pause_ms: float = 0
 ) -> pd.DataFrame:
     """Time each method on each query, one after the other, so that a slow moment of the machine hits all alike.
 
     The order of the methods turns by one from query to query.
+
+    Parameters
+    ----------
+    methods : name -> function of a query
+    pause_ms : before each call. Threads that BLAS has used go on spinning for some 20 ms; methods that use several
+        would slow down the next one
 
     Returns
     -------
@@ -40,6 +46,7 @@ def time_interleaved(
     for place, query in enumerate(progress(queries, "timing", unit="query")):
         for turn in range(len(names)):
             name = names[(place + turn) % len(names)]
+            time.sleep(pause_ms / 1e3)
             start = time.perf_counter()
             methods[name](query)
             rows.append((place, name, 1e3 * (time.perf_counter() - start)))
@@ -74,8 +81,9 @@ def time_stages(model: DirectSearch, pictures: Sequence[Path], pixels: int, n_wa
 
 
 def scan(codes: np.ndarray, k: int = N_HITS) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the search stage alone: a function that gives a query code's (bytes,) k nearest places among the codes."""
-    return lambda code: nearest(hamming_distances(code[None], codes)[0], k)
+    """Return the search stage alone, in the default engine: a code's (bytes,) k nearest places among the codes."""
+    engine = choose_engine()(codes)
+    return lambda code: engine.search(code[None], k)[1][0]
 
 
 def float_scan(features: np.ndarray, k: int = N_HITS) -> Callable[[np.ndarray], np.ndarray]:

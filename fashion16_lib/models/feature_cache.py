@@ -1,9 +1,9 @@
 """1.3: features are computed once: an HDF5 cache in front of any extractor.
 
-One folder for each extractor (named by the digest of its fingerprint: weights, layer, pixels), in it one file for
-each 256 new images: /digest (m, 32) uint8 of the images and /features (m, d) float32. Files are written whole and
-renamed, so a killed run keeps all but its last few hundred images and two processes can't hurt each other. Both
-arrays carry checksums: a file that was damaged since is removed and its images are computed again.
+One folder for each extractor (named by the digest of its fingerprint, weights, layer, pixels, and of its runtime), in
+it one file for each 256 new images: /digest (m, 32) uint8 of the images and /features (m, d) float32. Files are written
+whole and renamed, so a killed run keeps all but its last few hundred images and two processes can't hurt each other.
+Both arrays carry checksums: a file that was damaged since is removed and its images are computed again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class CachedExtractor:
     def __init__(self, extractor: Any, folder: Path | None = None) -> None:
         self.extractor, self.fingerprint, self.n_features = extractor, extractor.fingerprint, extractor.n_features
         self.root = folder or data_folder() / "cache"
-        self.folder = self.root / digest_of(self.fingerprint)[:16]
+        runtime = getattr(extractor, "runtime", None)           # features of two differ by a little
+        self.folder = self.root / digest_of({**self.fingerprint, "runtime": runtime})[:16]
         self.n_computed = 0  # images that passed the network through this object
         self._places: dict[bytes, tuple[Path, int]] = {}  # image digest -> file and row
         self._known: set[Path] = set()

@@ -1,4 +1,4 @@
-"""1.3: several of VGG-16's layers read in one pass, and three ways to turn a layer's maps into a feature.
+"""1.3: three ways to turn a layer's maps into a feature, and what a layer costs.
 
 The paper says neither which layer its features come from nor whether the maps are averaged first.
 """
@@ -12,16 +12,9 @@ import keras
 import numpy as np
 
 from fashion16_lib.data.vgg16_weights import WEIGHTS_SHA256
-from fashion16_lib.models.vgg16 import Vgg16Extractor, build_vgg16
-from fashion16_lib.settings import VGG16_LAYERS
+from fashion16_lib.models.vgg16 import map_shape
 
 POOLINGS = ("flat", "average", "max")
-
-
-def map_shape(layer: str, pixels: int) -> tuple[int, int, int]:
-    """Return (h, w, filters) of a pooling layer: each block halves the side, filters double from 64 up to 512."""
-    block = 1 + VGG16_LAYERS.index(layer)
-    return pixels // 2**block, pixels // 2**block, min(64 * 2 ** (block - 1), 512)
 
 
 def pool(maps: np.ndarray, pooling: str) -> np.ndarray:
@@ -51,33 +44,6 @@ def multiply_adds(network: keras.Model, layer: str) -> int:
     before = (network.get_layer(name) for name in names[: 1 + names.index(layer)])
     convolutions = [each for each in before if isinstance(each, keras.layers.Conv2D)]
     return sum(int(np.prod(each.output.shape[1:3])) * int(np.prod(each.kernel.shape)) for each in convolutions)
-
-
-class SeveralLayers(Vgg16Extractor):
-    """Turn images into the outputs of several pooling layers, each laid flat, one after the other.
-
-    One pass through the network serves all layers, and behind a `CachedExtractor` all later runs.
-
-    Parameters
-    ----------
-    layers : of "block1_pool" to "block5_pool", each once
-    pixels : side of the square input, 32 to 1024
-    """
-
-    kind = "vgg16-layers"
-
-    def __init__(self, layers: Sequence[str], pixels: int = 64) -> None:
-        if not layers or len(set(layers)) < len(layers) or set(layers) - set(VGG16_LAYERS):
-            raise ValueError(f"layers must be some of {', '.join(VGG16_LAYERS)}, each once, got {layers!r}")
-        self.all_layers = build_vgg16(pixels)
-        self.layers, self.pixels = tuple(layers), int(pixels)
-        outputs = [keras.layers.Flatten()(self.all_layers.get_layer(layer).output) for layer in layers]
-        joined = keras.layers.Concatenate()(outputs) if len(outputs) > 1 else outputs[0]
-        self.network = keras.Model(self.all_layers.input, joined)
-        self.n_features = self.network.output_shape[1]
-        self.fingerprint = {
-            "kind": self.kind, "layers": list(layers), "pixels": self.pixels, "weights_sha256": WEIGHTS_SHA256,
-        }
 
 
 class PooledLayer:

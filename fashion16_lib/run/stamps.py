@@ -19,6 +19,7 @@ from .notebook import Notebook
 
 PACKAGES = (
     "keras", "tensorflow", "tensorflow-cpu", "numpy", "h5py", "opencv-python-headless", "scikit-learn", "matplotlib",
+    "onnxruntime", "faiss-cpu",
 )
 
 
@@ -111,6 +112,7 @@ def digest(path: Path) -> str | None:
 def _versions() -> dict[str, str]:
     installed = {"python": ".".join(platform.python_version_tuple()[:2])}
     installed["backend"] = os.environ.get("KERAS_BACKEND", "tensorflow")
+    installed["runtime"] = os.environ.get("FASHION16_RUNTIME", "")
     for package in PACKAGES:
         installed[package] = "absent"
         with suppress(PackageNotFoundError):
