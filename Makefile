@@ -3,7 +3,8 @@ PROFILE   ?= quick
 DATASET   ?= fashion-mnist
 DATA_PATH ?=
 PYTHON    ?= python3
-RUN        = .venv/bin/python -m fashion16_lib
+PYTHON_HERE = .venv/bin/python
+RUN        = $(PYTHON_HERE) -m fashion16_lib
 OF_RUN     = --profile $(PROFILE) --dataset $(DATASET)
 PATH_GIVEN = $(if $(DATA_PATH),--data-path "$(DATA_PATH)")
 
@@ -14,7 +15,7 @@ export IPYTHONDIR   = $(CURDIR)/build/ipython
 export TF_CPP_MIN_LOG_LEVEL = 3
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup data paper all figures test verify publish readme lab lock clean
+.PHONY: help setup data paper all figures test bench verify publish readme lab lock clean
 .DELETE_ON_ERROR:
 
 help:   ## list the targets (this list)
@@ -57,6 +58,9 @@ verify: data   ## rerun PROFILE from nothing in build/verify and compare its num
 	@rm -rf build/verify
 	@FASHION16_OUT=build/verify $(RUN) run $(OF_RUN) $(PATH_GIVEN)
 	@FASHION16_OUT=build/verify $(RUN) compare $(OF_RUN)
+
+bench: data   ## measure speed, memory and precision beside other ways; ratios into results/bench (about 20 minutes)
+	@$(PYTHON_HERE) benchmarks/bench.py
 
 publish: paper   ## put the executed notebooks of PROFILE into notebooks/
 	@$(RUN) publish --profile $(PROFILE)

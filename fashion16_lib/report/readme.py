@@ -18,6 +18,7 @@ PHOTOS = "quick-product-photos"
 RESULTS = "<!-- results: make readme -->", "<!-- /results -->"
 COLUMNS = {"quick": "`quick`", "full": "`full`", PHOTOS: "`quick`, product photos"}     # runs shown
 CLAIMED = "<!-- claims: make readme -->", "<!-- /claims -->"
+MEASURED = "<!-- bench: make readme -->", "<!-- /bench -->"
 ROWS = (        # metrics file, name, what it is in words
     ("02-train-classifier", "parameters", "parameters of Table 1's network"),
     ("02-train-classifier", "test_accuracy", "its accuracy on the test images (10,000 of Fashion-MNIST; 3,869 photos)"),
@@ -63,14 +64,34 @@ def _value(path: Path, name: str) -> str:
     return value if record["low"] is None else f"{value} [{record['low']:.3f}, {record['high']:.3f}]"
 
 
+def bench_table(results: Path) -> str:
+    """Return what `make bench` measured beside its limits as Markdown.
+
+    results : the folder of all runs
+    """
+    parts = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((results / "bench").glob("*.json"))]
+    lines = ["| what | measured [quartiles] | limit | times |", "|---|---|---|---|"]
+    for ratio in (ratio for part in parts for ratio in part["ratios"] if ratio["bar"]):
+        spread = "" if ratio["low"] == ratio["high"] else f" [{ratio['low']:.2f}, {ratio['high']:.2f}]"
+        lines.append(f"| {ratio['name']} | {ratio['median']:.2f}{spread} | {ratio['bar']} | {ratio['detail']} |")
+    lines += ["", "| P@20 at 64 bits, mean of 5 seeds | data | difference [95 %] | limit |", "|---|---|---|---|"]
+    for each in (each for part in parts for each in part.get("differences", [])):
+        found = f"{each['difference']:+.3f} [{each['low']:+.3f}, {each['high']:+.3f}]"
+        lines.append(f"| {each['ours']} minus {each['theirs']} | {each['dataset']} | {found} | {each['bar']} |")
+    return "\n".join(lines)
+
+
 def with_results(readme: str, results: Path) -> str:
-    """Return the README's text with its tables of results and of claims made anew.
+    """Return the README's text with its tables of results, of claims and of benchmarks made anew.
 
     results : the folder of the run whose claims are judged; the other runs lie beside it
     """
     findings, on_photos = (judge_all(CLAIMS, results.with_name(run) / "metrics") for run in ("quick", PHOTOS))
     claims = claims_markdown(findings, on_photos)
-    return _between(_between(readme, *RESULTS, results_table(results.parent)), *CLAIMED, claims)
+    tables = ((RESULTS, results_table(results.parent)), (CLAIMED, claims), (MEASURED, bench_table(results.parent)))
+    for marks, table in tables:
+        readme = _between(readme, *marks, table)
+    return readme
 
 
 def _between(text: str, start: str, end: str, table: str) -> str:
