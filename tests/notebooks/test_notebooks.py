@@ -129,13 +129,14 @@ def test_f43_log_lines_of_libraries_do_not_break_nbval(tmp_path):
     assert nbval(path, out=tmp_path).returncode == 0
 
 
-PLANES, CODES, SEARCH = (f"search/{name}.py" for name in ("hyperplanes", "hamming", "retrieval"))
+PLANES, ENGINE, SEARCH = (f"search/{name}.py" for name in ("hyperplanes", "engines", "retrieval"))
 FAULTS = {      # file, the right text, the wrong one, the notebook that must notice
     "sign of the planes' side": (PLANES, "self.project(features) >= 0", "self.project(features) < 0", "00"),
     "wrong axis": (PLANES, ">= 0, axis=1)", ">= 0, axis=0)", "00"),
     "no mean": (PLANES, "astype(np.float64) - self.mean)", "astype(np.float64))", "03"),
-    "wrong class": (SEARCH, "int(np.argmax(probabilities[0]))", "int(np.argmin(probabilities[0]))", "00"),
-    "order reversed": (CODES, "np.sort(order) % max(n, 1)", "np.sort(order)[::-1] % max(n, 1)", "00"),
+    "wrong class": (SEARCH, "probabilities.argmax(axis=1)", "probabilities.argmin(axis=1)", "00"),
+    "order reversed": (ENGINE, "distances.astype(np.int64), places\n",
+                       "distances.astype(np.int64)[:, ::-1], places[:, ::-1]\n", "00"),
 }
 
 
