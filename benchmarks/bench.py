@@ -8,10 +8,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -23,6 +21,7 @@ from fashion16_lib.files import replace_file
 from fashion16_lib.report.dots import dots
 from fashion16_lib.report.small import figure_pdf, figure_png
 from fashion16_lib.report.style import use_style
+from fashion16_lib.settings import installed_versions
 
 PARTS = ("search_speed", "other_ways", "query_speed", "build_memory", "hash_quality")
 OUT = Path(__file__).resolve().parents[1] / "results" / "bench"
@@ -34,7 +33,7 @@ def main(names: list[str]) -> int:
     """Run the named parts (all by default); return 1 where a bar isn't kept."""
     kept = []
     for name in names or PARTS:
-        start, about = time.monotonic(), {"machine": machine(), "versions": _versions()}
+        start, about = time.monotonic(), {"machine": machine(), "versions": installed_versions(PACKAGES)}
         found = import_module(name).run()
         ratios = [each.as_record() for each in found.pop("ratios", [])]
         about |= {"seconds": round(time.monotonic() - start), "ratios": ratios, **found}
@@ -45,15 +44,6 @@ def main(names: list[str]) -> int:
     return int(False in kept)
 
 
-def _versions() -> dict[str, str]:
-    """Return the versions of the packages that are installed."""
-    found = {}
-    for package in PACKAGES:
-        with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
-
-
 def _told(about: dict[str, Any]) -> str:
     """Return a part's numbers as text tables."""
     names = ("ratios", "runtimes", "peaks", "scale", "readings", "ways", "quality", "differences")
@@ -62,7 +52,7 @@ def _told(about: dict[str, Any]) -> str:
 
 
 def _draw() -> None:
-    """Draw the ratios beside their bars, the engines, the readings of "bucket" and the hashes, of all parts."""
+    """Draw the ratios beside their limits, the runtimes, the readings of "bucket" and the hashes, of all parts."""
     use_style()
     parts = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in OUT.glob("*.json")}
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +215,12 @@ def check_parameters(values: dict[str, Any]) -> None:
 def chosen_profile(name: str) -> Profile:
     """Return the profile a notebook asks for; FASHION16_PROFILE, set by nbval only, goes first."""
     return get_profile(os.environ.get("FASHION16_PROFILE") or name)
+
+
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
+    found = {}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found

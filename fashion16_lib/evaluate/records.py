@@ -6,7 +6,6 @@ import json
 import os
 import platform
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,9 @@ import pandas as pd
 from fashion16_lib.evaluate.statistics import Estimate
 from fashion16_lib.files import replace_file
 from fashion16_lib.models.vgg16 import choose_runtime
-from fashion16_lib.settings import FASHION_MNIST, Fashion16Error
+from fashion16_lib.settings import FASHION_MNIST, Fashion16Error, installed_versions
 
-PACKAGES = ("keras", "numpy", "h5py", "scikit-learn", "opencv-python-headless")
-FAST = {"onnxruntime": "onnxruntime", "faiss-cpu": "faiss"}      # optional packages and the module each brings
+PACKAGES = ("keras", "numpy", "h5py", "scikit-learn", "opencv-python-headless", "onnxruntime", "faiss-cpu")
 PHOTOS = "photos"           # in expected values: notebook -> digest of the photos
 Value = Estimate | float | int
 UNITS = {       # part of a metric's name -> its unit; the first that fits
@@ -61,8 +59,7 @@ def provenance(
 ) -> dict[str, Any]:
     """Return what a number depends on."""
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    packages = (*PACKAGES, *(name for name, module in FAST.items() if find_spec(module)))
-    versions = {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    versions = {"python": platform.python_version(), **installed_versions(PACKAGES)}
     return {
         "profile": profile,
         "dataset": dataset,

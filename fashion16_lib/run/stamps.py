@@ -8,12 +8,11 @@ import os
 import platform
 import zipfile
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from ..files import replace_file
-from ..settings import build_folder, results_folder
+from ..settings import build_folder, installed_versions, results_folder
 from .imports import library_files
 from .notebook import Notebook
 
@@ -113,11 +112,7 @@ def _versions() -> dict[str, str]:
     installed = {"python": ".".join(platform.python_version_tuple()[:2])}
     installed["backend"] = os.environ.get("KERAS_BACKEND", "tensorflow")
     installed["runtime"] = os.environ.get("FASHION16_RUNTIME", "")
-    for package in PACKAGES:
-        installed[package] = "absent"
-        with suppress(PackageNotFoundError):
-            installed[package] = version(package)
-    return installed
+    return installed | dict.fromkeys(PACKAGES, "absent") | installed_versions(PACKAGES)
 
 
 def _sha(text: str) -> str:

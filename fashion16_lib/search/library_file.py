@@ -38,7 +38,7 @@ SCHEMA_VERSION = 2
 CHUNK_ROWS = 4096
 CHECKSUM, DEFLATE = h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_DEFLATE
 FILTERS = {CHECKSUM, h5py.h5z.FILTER_SHUFFLE, DEFLATE}
-DEFLATED = ("rows", "label")        # the only ones; what they may hold is known before they are read
+DEFLATED = ("/rows", "images/label")        # the only ones; what they may hold is known before they are read
 
 
 def write_library(
@@ -139,7 +139,7 @@ def check_layout(file: h5py.File, class_names: Sequence[str]) -> None:
     for number in numbers:
         _check_names(file["classes"][number], {"codes", "rows"})
     _check_names(file["images"], {"id", "label"}, {"features"})
-    _check_names(file["decider"], set(), set(file["decider"]))
+    _check_names(file["decider"], set(), file["decider"])
     n_bits, n_features = _check_array(file, "hash/planes", "f4", 2)
     _check_array(file, "hash/mean", "f4", 1, n_features)
     n_items, = _check_array(file, "images/id", "S", 1)
@@ -161,8 +161,8 @@ def check_layout(file: h5py.File, class_names: Sequence[str]) -> None:
         _check_array(file, f"decider/{name}", "f4", getattr(file["decider"][name], "ndim", 0))
 
 
-def _check_names(group: h5py.Group, needed: set[str], allowed: set[str] = frozenset()) -> None:     # type: ignore[assignment]
-    if not isinstance(group, h5py.Group) or not needed <= set(group) <= needed | allowed:
+def _check_names(group: h5py.Group, needed: set[str], allowed: Iterable[str] = ()) -> None:
+    if not isinstance(group, h5py.Group) or not needed <= set(group) <= needed.union(allowed):
         raise Fashion16Error(f"library refused: {group.name} must hold {', '.join(sorted(needed))}; build it again")
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
@@ -184,7 +184,7 @@ def _check_array(file: h5py.File, name: str, kind: str, n_axes: int, *shape: int
         )
     plan = item.id.get_create_plist()
     filters = {plan.get_filter(i)[0] for i in range(plan.get_nfilters())}
-    deflated = DEFLATE in filters and name.endswith(DEFLATED)
+    deflated = DEFLATE in filters and name.endswith(DEFLATED) and not name.startswith("decider/")
     if CHECKSUM not in filters or filters - FILTERS or (DEFLATE in filters and not deflated):
         raise Fashion16Error(f"library refused: {name} has filters of its own, or no checksum; build it again")
     if not deflated and item.nbytes > item.id.get_storage_size():

@@ -64,7 +64,7 @@ class DirectSearch:
             refuse_other_fingerprint("classifier", library.settings["decider"], classifier.fingerprint, library.name)
         self.library, self.extractor, self.classifier = library, extractor, classifier
         self.buckets, self.n_reranked = buckets, int(n_reranked)
-        self._tables: dict[int | None, BucketTables] = {}
+        self._tables: dict[int | None, tuple[BucketTables, np.ndarray, np.ndarray]] = {}     # with codes and rows
 
     @classmethod
     def open(
@@ -94,7 +94,7 @@ class DirectSearch:
 
         Raises
         ------
-        Fashion16Error : another process writes the file
+        Fashion16Error : somebody else writes the file
         """
         with only_writer(Path(path)):
             replace_file(Path(path), self.library.to_bytes())
@@ -172,13 +172,13 @@ class DirectSearch:
     def _in_buckets(self, code: np.ndarray, k: int, number: int | None) -> tuple[np.ndarray, np.ndarray]:
         """Return rows and distances of the k nearest among the codes in the query's buckets."""
         assert self.buckets is not None
-        if number is None:
-            codes, rows = self.library.all_codes(), np.arange(self.library.n_items)
-        else:
-            codes, rows = self.library.class_codes(number)
         if number not in self._tables:
-            self._tables[number] = BucketTables(codes, self.buckets)
-        places = self._tables[number].candidates(code)
+            library = self.library
+            codes, rows = library.class_codes(number) if number is not None else (
+                library.all_codes(), np.arange(library.n_items))
+            self._tables[number] = BucketTables(codes, self.buckets), codes, rows
+        tables, codes, rows = self._tables[number]
+        places = tables.candidates(code)
         distances = hamming_distances(code[None], codes[places])[0]
         order = nearest(distances, k)
         return rows[places[order]], distances[order]

@@ -407,6 +407,8 @@ def harmful(kind, file, folder):
         del file["hash/planes"]
         file.create_dataset("hash/planes", (2**40, shape[1]), np.float32, chunks=(64, shape[1]), fletcher32=True,
                             compression="gzip")
+    elif kind == "deflated decider":
+        file.create_dataset("decider/label", (2**40,), np.float32, chunks=(4096,), fletcher32=True, compression="gzip")
     elif kind == "terabytes":
         del file["classes/0/codes"], file["classes/0/rows"]
         file.create_dataset("classes/0/codes", (2**40, 8), np.uint8, chunks=(4096, 8), maxshape=(None, 8))
@@ -435,7 +437,7 @@ def test_f18_what_leads_elsewhere_or_runs_filters_is_refused(copied, kind, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["terabytes", "terabytes, deflated", "terabytes of labels", "one huge chunk",
-                                  "deflated planes"])
+                                  "deflated planes", "deflated decider"])
 def test_f19_a_shape_that_claims_terabytes_is_refused_at_once(copied, kind, tmp_path):
     with altered(copied) as file:
         harmful(kind, file, tmp_path)
