@@ -15,11 +15,11 @@ export IPYTHONDIR   = $(CURDIR)/build/ipython
 export TF_CPP_MIN_LOG_LEVEL = 3
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup data paper all figures test bench verify publish readme lab lock clean
+.PHONY: help setup data paper all serve figures test bench verify publish readme screenshots lab lock clean
 .DELETE_ON_ERROR:
 
 help:   ## list the targets (this list)
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 	@echo "  PROFILE=smoke|quick|full chooses the scale (now: $(PROFILE))"
 	@echo "  DATASET=fashion-mnist|product-photos|street-photos|class-folder chooses the images (now: $(DATASET)),"
 	@echo "  DATA_PATH=ZIP_OR_FOLDER where the photos are (data/README.md says where to get them)"
@@ -46,6 +46,9 @@ all: paper   ## the paper, and the notebooks that stand on product photos, where
 	@$(RUN) run --profile $(PROFILE) --dataset product-photos --where-photos-are $(PATH_GIVEN)
 	@$(RUN) readme >/dev/null
 
+serve: data   ## show the page of Fig 5 on this computer (LIBRARY=FILE.h5 PICTURES=ZIP_OR_FOLDER: your own garments)
+	@$(RUN) serve --profile $(PROFILE) $(if $(LIBRARY),"$(LIBRARY)") $(if $(PICTURES),--pictures "$(PICTURES)")
+
 figures: paper   ## show every figure and table of a run on one page, index.html in its results
 	@$(RUN) figures $(OF_RUN)
 
@@ -67,6 +70,10 @@ publish: paper   ## put the executed notebooks of PROFILE into notebooks/
 
 readme: setup   ## make the READMEs' tables of results anew from results/quick
 	@$(RUN) readme
+
+screenshots: paper   ## take the pictures of the page anew, in a browser (needs Chromium)
+	@FASHION16_LIBRARY=build/$(PROFILE)/library.h5 FASHION16_SCREENSHOTS=results/page \
+	    .venv/bin/python -m pytest tests/test_page.py -k screenshots
 
 lab: setup   ## open the notebooks in JupyterLab
 	@.venv/bin/python -m jupyterlab --ip 127.0.0.1 notebooks

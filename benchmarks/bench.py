@@ -23,7 +23,7 @@ from fashion16_lib.report.small import figure_pdf, figure_png
 from fashion16_lib.report.style import use_style
 from fashion16_lib.settings import installed_versions
 
-PARTS = ("search_speed", "other_ways", "query_speed", "build_memory", "hash_quality")
+PARTS = ("search_speed", "other_ways", "query_speed", "page_speed", "build_memory", "hash_quality")
 OUT = Path(__file__).resolve().parents[1] / "results" / "bench"
 PACKAGES = ("numpy", "faiss-cpu", "h5py", "onnxruntime", "tensorflow-cpu", "keras", "opencv-python-headless",
             "scikit-learn", "openvino")

@@ -141,6 +141,21 @@ def remove_items(args: argparse.Namespace) -> int:
     return 0
 
 
+def serve_library(args: argparse.Namespace) -> int:
+    """Serve the page of Fig 5 until Ctrl-C; return the exit code."""
+    from fashion16_lib.web.serve import address_of, make_server
+    from fashion16_lib.web.served import Served
+
+    served = Served(args.library, args.pictures, _table1(args.classifier))
+    if not served.current().pictures:
+        say("fashion16 serve: the garments' pictures aren't known, so none are shown; give their folder or zip with "
+            "--pictures")
+    server = make_server(served, args.port)
+    print(f"ready at {address_of(server)} (Ctrl-C ends it)", flush=True)
+    server.run()
+    return 0
+
+
 def show_info(args: argparse.Namespace) -> int:
     """Print what a library file holds, or the caches; return the exit code."""
     found = _library_info(args.library) if args.library else _cache_info()

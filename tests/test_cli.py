@@ -20,7 +20,7 @@ from fashion16_lib.search.library import Library
 from fashion16_lib.search.library_file import SCHEMA_VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
-KEYS = {"image", "label", "probabilities", "mode", "hits", "time_ms"}
+KEYS = {"image", "label", "probabilities", "mode", "hits", "code", "time_ms"}
 BITS, ITEMS = 64, len(CLOSET_CLASSES) * CLOSET_SIZE
 
 
@@ -103,7 +103,7 @@ def test_search_as_json(library, closet, capsys):
         assert answer["label"] == max(answer["probabilities"], key=answer["probabilities"].get)
         assert all(time >= 0 for time in answer["time_ms"].values()) and "decode" in answer["time_ms"]
         for hit in answer["hits"]:
-            assert list(hit) == ["id", "label", "similarity", "distance"]
+            assert list(hit) == ["id", "label", "similarity", "distance", "code"]
             assert hit["similarity"] == pytest.approx(1 - hit["distance"] / BITS)
             assert hit["label"] == hit["id"].split("/")[0] == answer["label"] and (closet / hit["id"]).is_file()
 

@@ -122,6 +122,23 @@ def test_bytes_in_memory_equal_the_file(model, library_path):
         np.testing.assert_array_equal(reread.content()[name], array)
 
 
+def test_codes_of_any_rows_are_read_class_by_class(model, library_path):
+    wanted, rng = model.library.all_codes(), np.random.default_rng(1)
+    for rows in ([], [0], [299, 0, 299], rng.integers(0, len(wanted), 50).tolist()):
+        found = Library(library_path).codes(np.array(rows, np.int64))
+        np.testing.assert_array_equal(found, wanted[np.array(rows, np.int64)])
+    library = Library(library_path)
+    _, rows = library.class_codes(4)
+    assert (library.codes(rows[::-1]) == library.class_codes(4)[0][::-1]).all() and list(library._codes) == [4]
+
+
+def test_a_closed_library_lets_go_of_its_file(library_path):
+    library = Library(library_path)
+    library.close()
+    with pytest.raises((KeyError, ValueError)):
+        library.class_codes(0)
+
+
 def test_unknown_label_has_no_name(model):
     assert model.library.label_name(-1) is None
     assert model.library.label_name(0) == model.library.class_names[0]

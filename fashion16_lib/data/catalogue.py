@@ -148,6 +148,19 @@ def load_photos(catalogue: Catalogue, path: str | Path = "", label_by: str = "")
     return Photos(chosen, table, skipped, {reason: n for reason, n in left_out.items() if n})
 
 
+def pictures_by_id(catalogue: Catalogue, path: str | Path = "") -> tuple[list[str], Pictures]:
+    """Return the ids and the pictures of an archive, whatever its table says of them; none is decoded.
+
+    Raises
+    ------
+    ValueError, Fashion16Error : as in `load_photos`
+    """
+    store = open_store(find_photos(catalogue, path))
+    names = store.names({})
+    found = _pictures_by_id(names, _read_table(catalogue, store, names)[0])
+    return list(found), Pictures(store, list(found.values()), colour=True)
+
+
 def _class_of(catalogue: Catalogue) -> dict[str, str]:
     return {kind: name for name, kinds in catalogue.classes.items() for kind in kinds}
 

@@ -139,13 +139,18 @@ def load_dataset(
 
 
 def _fashion_mnist(sizes: Profile, seed: int) -> Collection:
-    arrays = load_fashion_mnist()
-    known = _named("train", arrays["train_images"], arrays["train_labels"])
-    unseen = _named("test", arrays["test_images"], arrays["test_labels"])
+    known, unseen = _known_and_unseen()
     order = _shuffled_by_class(known.labels, np.random.default_rng(seed))
     tuning, rest = order[: sizes.n_tuning], order[sizes.n_tuning :]
     test_order = _shuffled_by_class(unseen.labels, np.random.default_rng(seed + 1))
     return _collection(known, unseen, rest, tuning, test_order, sizes)
+
+
+def _known_and_unseen() -> tuple[Dataset, Dataset]:
+    """Return Fashion-MNIST's training and test images."""
+    arrays = load_fashion_mnist()
+    return (_named("train", arrays["train_images"], arrays["train_labels"]),
+            _named("test", arrays["test_images"], arrays["test_labels"]))
 
 
 def _collection(
@@ -188,17 +193,21 @@ def _by_digest(texts: Sequence[str], seed: int) -> np.ndarray:
 
 
 def load_items(name: str, path: str | Path = "", label_by: str = "") -> Dataset:
-    """Return all photos of a data set, unsplit.
+    """Return all images of a data set, unsplit; Fashion-MNIST's training images come first.
 
     Parameters
     ----------
-    name : "product-photos", "street-photos" or "class-folder"
+    name : "fashion-mnist", "product-photos", "street-photos" or "class-folder"
     label_by : a column of the catalogue's table to take the classes from; "": the paper's ten
 
     Raises
     ------
     ValueError, Fashion16Error : as in `load_dataset`
     """
+    if name == FASHION_MNIST and not (path or label_by):
+        known, unseen = _known_and_unseen()
+        return Dataset(name, np.concatenate([known.images, unseen.images]),
+                       np.concatenate([known.labels, unseen.labels]), CLASS_NAMES, known.ids + unseen.ids)
     if name in CATALOGUES:
         return _from_catalogue(CATALOGUES[name], path, label_by)
     if label_by or not path:

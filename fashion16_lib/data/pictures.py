@@ -53,19 +53,24 @@ def read_image(path: str | Path) -> np.ndarray:
     ------
     ValueError : no JPEG or PNG, truncated, a side below 8 pixels, or above 50 megapixels; names the file and what to do
     """
-    with _opened(Path(path), str(path)) as image:
-        return _upright(image)
+    with opened(Path(path), str(path)) as image:
+        return upright(image)
 
 
-def _upright(image: Image.Image) -> np.ndarray:
+def upright(image: Image.Image) -> np.ndarray:
+    """Decode an opened picture as `read_image` returns it."""
     plain = _eight_bit(image)
     turn = TURNS.get(_orientation(image))
     return np.array(plain if turn is None else plain.transpose(turn))
 
 
 @contextmanager
-def _opened(file: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
-    """Open a picture and check its size before anything is decoded; ValueError for all that goes wrong."""
+def opened(file: Path | BinaryIO, name: str, min_side: int = MIN_SIDE) -> Iterator[Image.Image]:
+    """Open a picture and check its size before anything is decoded; ValueError for all that goes wrong.
+
+    What went wrong is the error's cause: Pillow's UnidentifiedImageError for no JPEG or PNG, its DecompressionBombError
+    for too many pixels.
+    """
     try:
         if isinstance(file, Path) and not file.is_file():       # also a pipe or a device, which would never answer
             raise FileNotFoundError("no such file")
@@ -73,7 +78,7 @@ def _opened(file: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
             pixels = image.width * image.height
             if not 0 < pixels <= MAX_PIXELS:
                 raise Image.DecompressionBombError(f"{image.width}x{image.height} pixels")
-            if min(image.size) < MIN_SIDE:
+            if min(image.size) < min_side:
                 raise _TooSmallError(f"{image.width}x{image.height} pixels")
             yield image
     except BROKEN as error:
@@ -162,8 +167,8 @@ def decode(store: Store, name: str) -> np.ndarray:
         content = io.BytesIO(store.read(name))
     except ValueError as error:
         raise ValueError(f"{Path(str(store)) / name}: {error}") from error
-    with _opened(content, str(Path(str(store)) / name)) as image:
-        return _upright(image)
+    with opened(content, str(Path(str(store)) / name)) as image:
+        return upright(image)
 
 
 def part_of(images: Any, rows: slice | np.ndarray) -> Any:
@@ -193,7 +198,7 @@ def unreadable(store: Store, names: Sequence[str]) -> dict[str, str]:
 
 def _reason(store: Store, name: str) -> str:
     try:
-        with _opened(io.BytesIO(store.read(name)), "") as image:
+        with opened(io.BytesIO(store.read(name)), "") as image:
             image.verify()          # PNG's checksums
         decode(store, name)         # all pixels
     except ValueError as error:

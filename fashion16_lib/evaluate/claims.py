@@ -97,7 +97,7 @@ CLAIMS = (
           "ours: P@20 with libraries by predicted class; by true class it is the accuracy"),
     # ---------------------------------------------------------------- 2.1: results
     Claim("figures", "14", "Fig 1-5", "five figures", "no numbers", DEFINITION, "", "", "", shown, "none",
-          "1 to 4 are drawn anew from our own runs (01, 03, 05, 10); 5 is a web page"),
+          "1 to 4 are drawn anew from our own runs (01, 03, 05, 10); 5 is the page of make serve"),
     Claim("fig-4", "15", "2.1, Fig 4", "loss falls fast, then flattens", "a curve",
           GROWTH, "shuffled labels", CLASSIFY, "early_minus_late_loss_fall",
           above(0.1), "tuning loss falls 0.1 nat more in the first half of training",

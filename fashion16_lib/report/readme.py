@@ -114,7 +114,8 @@ def results_page(quick: Path, notebooks: Path) -> str:
         "holds the numbers that reruns are compared with "
         "(`make verify`). Made by `make paper`; figures are ours and under the project's licence; this page by "
         "`make readme`; `index.html` in a run's folder, which shows its figures and tables on one page, by "
-        "`make figures`. Models and libraries (`.keras`, `.h5`) lie in `build/`, which isn't committed.",
+        "`make figures`; `page/`, pictures of the page of Fig 5, by `make screenshots`; `bench/`, ratios and their "
+        "figures, by `make bench`. Models and libraries (`.keras`, `.h5`) lie in `build/`, which isn't committed.",
     ]
     return "\n".join(lines + [line for run in runs for line in _files_of(run, notebooks)]) + "\n"
 

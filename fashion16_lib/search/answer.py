@@ -31,22 +31,30 @@ class Decider(Protocol):
 
 @dataclass(frozen=True)
 class Hit:
-    """One retrieved item: its id and true class, the share of equal bits (re-ranked: cosine), the differing ones."""
+    """One retrieved item: its id and true class, the share of equal bits (re-ranked: cosine), the differing ones.
+
+    `code` is the item's, as in Answer.
+    """
 
     id: str
     label: str | None
     similarity: float
     distance: int
+    code: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """All there is to say about one query; `label` is the predicted class, None where nobody classified."""
+    """All there is to say about one query; `label` is the predicted class, None where nobody classified.
+
+    `code` is the query's, in hexadecimal digits, its first bit the highest of the first digit.
+    """
 
     label: str | None
     probabilities: dict[str, float]
     mode: str
     hits: list[Hit]
+    code: str
     time_ms: dict[str, float] = field(compare=False)
 
 

@@ -86,6 +86,20 @@ class Library:
             self._codes[number] = codes, rows
         return self._codes[number]
 
+    def codes(self, rows: np.ndarray) -> np.ndarray:
+        """Return the codes of gallery rows, (len(rows), bytes) uint8; classes in memory are looked into first."""
+        rows = np.asarray(rows, np.int64)
+        found, missing = np.empty((len(rows), self.n_bits // 8), np.uint8), np.ones(len(rows), bool)
+        for number in sorted(range(len(self.class_names)), key=lambda number: number not in self._codes):
+            if missing.any():
+                codes, stored = self.class_codes(number)
+                places = np.minimum(np.searchsorted(stored, rows), len(stored) - 1)
+                here = missing & (stored[places] == rows) if len(stored) else np.zeros_like(missing)
+                found[here], missing[here] = codes[places[here]], False
+        if missing.any():
+            raise Fashion16Error(f"{self.name} is damaged: items that lie in no class; build it again")
+        return found
+
     def all_codes(self) -> np.ndarray:
         """Return the codes of every item in gallery order, (n, bytes) uint8."""
         found = np.empty((self.n_items, self.n_bits // 8), np.uint8)
@@ -235,6 +249,10 @@ class Library:
             return content_of(self._file)
         self._source.seek(0)
         return self._source.read()
+
+    def close(self) -> None:
+        """Close the file; what hasn't been read of it can't be any more."""
+        self._file.close()
 
     def content(self) -> dict[str, np.ndarray]:
         """Return every array by its name: what two equal libraries have in common."""

@@ -146,6 +146,7 @@ class DirectSearch:
                 {} if probabilities is None else dict(zip(names, map(float, probabilities[query]), strict=True)),
                 self.mode,
                 hits[query],
+                codes[query].tobytes().hex(),
                 dict(time_ms),
             )
             for query in range(len(images))
@@ -186,9 +187,10 @@ class DirectSearch:
     def _read_hits(self, found: Found) -> list[Hit]:
         library = self.library
         return [
-            Hit(item, library.label_name(label), float(share), int(distance))
-            for item, label, share, distance in zip(
-                library.ids(found.rows), library.labels(found.rows), found.similarities, found.distances, strict=True
+            Hit(item, library.label_name(label), float(share), int(distance), code.tobytes().hex())
+            for item, label, share, distance, code in zip(
+                library.ids(found.rows), library.labels(found.rows), found.similarities, found.distances,
+                library.codes(found.rows), strict=True
             )
         ]
 

@@ -1,0 +1,1 @@
+"""Fig 5: the page, and the service behind it."""

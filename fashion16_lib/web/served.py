@@ -1,0 +1,192 @@
+"""What the page and the service answer from: a library file, or whatever has taken its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TypeVar
+from urllib.parse import quote
+
+import numpy as np
+
+from fashion16_lib.data.item_pictures import ItemPictures, item_pictures
+from fashion16_lib.files import digest_of
+from fashion16_lib.search.answer import Answer, Decider, Extractor
+from fashion16_lib.search.library import Library
+from fashion16_lib.search.retrieval import DirectSearch, Fashion16, check_k
+from fashion16_lib.settings import N_HITS, Fashion16Error
+
+Result = TypeVar("Result")
+MODES = (Fashion16.mode, DirectSearch.mode)
+MAX_WAIT_S = 30.0
+
+
+class UnavailableError(Fashion16Error):
+    """Say that there is no library to answer from at the moment, or no time."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Hold a library as it was opened, with all that answers from it.
+
+    Attributes
+    ----------
+    version : of the file; another content has another one
+    models : the two searches by their mode
+    pictures : of the items, as far as they are known
+    samples : ids of pictures to begin with, one of each class; if possible not of the library's own
+    """
+
+    version: str
+    library: Library
+    models: dict[str, DirectSearch]
+    pictures: ItemPictures
+    samples: tuple[str, ...]
+
+    def picture_path(self, item: str) -> str | None:
+        """Return where the service has an item's picture, None where none is known."""
+        name = quote(item.encode("utf-8", "surrogateescape"))
+        return f"/pictures/{self.version}/{name}" if item in self.pictures else None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Hold the answers to one query, a mode each, what gave them, and how long its picture took to decode."""
+
+    snapshot: Snapshot
+    decode_ms: float
+    of_modes: list[Answer]
+
+
+class Served:
+    """Answer queries one after the other from one library file, and from the file that replaces it.
+
+    All work is done in one thread of its own: memory holds one large picture at a time, a query has all cores, and a
+    library is closed before the next one is opened.
+
+    Parameters
+    ----------
+    path : of the library file
+    pictures : zip or folder with the pictures of its items; "": Fashion-MNIST's, or in the photos folder, or none
+    classifier : the Table 1 model of a library that was built with one
+
+    Raises
+    ------
+    Fashion16Error, ValueError : the file can't be read as a library, or the pictures can't be found
+    """
+
+    def __init__(self, path: Path, pictures: str = "", classifier: Decider | None = None) -> None:
+        self.path, self._where, self._classifier = path, pictures, classifier
+        self._worker = ThreadPoolExecutor(1, "search")
+        self._extractor: Extractor | None = None
+        self._snapshot: Snapshot | None = None
+        self._in_turn(self._open)
+
+    def current(self) -> Snapshot:
+        """Return what is served now.
+
+        Raises
+        ------
+        UnavailableError : the file is gone or isn't a library, or others have kept it waiting for too long
+        """
+        snapshot = self._snapshot
+        return snapshot if snapshot and snapshot.version == _version(self.path) else self._in_turn(self._newest)
+
+    def answers(self, read: Callable[[], np.ndarray], k: int | None, modes: Iterable[str]) -> Answers:
+        """Return the answer to a query in each mode: all from one library, even if it is being replaced.
+
+        Parameters
+        ----------
+        read : gives the picture, (h, w) or (h, w, 3) uint8
+        k : None: 20, or all items where there are fewer
+        modes : of "in-class" and "direct"; each makes the whole way, so that its times are those of a query
+
+        Raises
+        ------
+        ValueError : k out of range
+        UnavailableError : as for `current`
+        """
+        return self._in_turn(lambda: self._answers(read, k, tuple(modes)))
+
+    def _in_turn(self, work: Callable[[], Result]) -> Result:
+        job = self._worker.submit(work)
+        try:
+            return job.result(MAX_WAIT_S)
+        except TimeoutError:
+            job.cancel()
+            raise UnavailableError(f"no answer within {MAX_WAIT_S:g} seconds; ask again in a moment") from None
+
+    def _answers(self, read: Callable[[], np.ndarray], k: int | None, modes: tuple[str, ...]) -> Answers:
+        start = perf_counter()
+        image = read()
+        decode_ms = 1e3 * (perf_counter() - start)
+        for _ in range(2):
+            snapshot = self._newest()
+            wanted = check_k(min(N_HITS, snapshot.library.n_items) if k is None else k, snapshot.library.n_items)
+            try:
+                found = [snapshot.models[mode].answer(image, wanted) for mode in modes]
+            except Fashion16Error as error:                     # damaged, or in the middle of being written over
+                self._close()
+                raise UnavailableError(str(error)) from error
+            if snapshot.version == _version(self.path):
+                return Answers(snapshot, decode_ms, found)
+        raise UnavailableError("the library is being replaced; ask again in a moment")
+
+    def _newest(self) -> Snapshot:
+        if self._snapshot is None or self._snapshot.version != _version(self.path):
+            self._close()
+            try:
+                self._open()
+            except (Fashion16Error, ValueError, OSError) as error:
+                raise UnavailableError(f"the library can't be read at the moment: {error}") from error
+        assert self._snapshot is not None
+        return self._snapshot
+
+    def _close(self) -> None:
+        if self._snapshot is not None:
+            self._snapshot.library.close()
+        self._snapshot = None
+
+    def _open(self) -> None:
+        version, library = _version(self.path), Library(self.path)
+        try:
+            self._snapshot = self._described(version, library)
+        except BaseException:
+            library.close()
+            raise
+
+    def _described(self, version: str, library: Library) -> Snapshot:
+        same = self._extractor is not None and self._extractor.fingerprint == library.settings["extractor"]
+        in_class = Fashion16.over(library, extractor=self._extractor if same else None, classifier=self._classifier)
+        self._extractor = in_class.extractor
+        direct = DirectSearch(library, in_class.extractor, in_class.classifier)
+        models = {model.mode: model for model in (in_class, direct)}
+        for model in models.values():
+            if library.n_items:
+                model.answer(np.full((28, 28), 255, np.uint8), 1)           # the first is slow: let it be nobody's
+        try:
+            pictures = item_pictures(library.settings["dataset"], self._where)
+        except Fashion16Error:
+            if self._where:
+                raise
+            pictures = ItemPictures((), ())             # the search needs none
+        return Snapshot(version, library, models, pictures, _samples(library, pictures))
+
+
+def _version(path: Path) -> str:
+    """Return a short text that changes with the file; raise nothing where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return ""
+    return digest_of([about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns])[:12]
+
+
+def _samples(library: Library, pictures: ItemPictures) -> tuple[str, ...]:
+    if pictures.unseen:
+        return pictures.unseen
+    first = [library.class_codes(number)[1][:1] for number in range(len(library.class_names))]
+    return tuple(item for item in library.ids(np.concatenate(first)) if item in pictures)
