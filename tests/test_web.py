@@ -19,8 +19,10 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 from web import asked, form, png
 
+from fashion16_lib.data.dataset import Dataset, load_class_folder
 from fashion16_lib.data.item_pictures import item_pictures
 from fashion16_lib.data.pictures import read_image
+from fashion16_lib.models.softmax_head import SoftmaxHead
 from fashion16_lib.search.hamming import hamming_distances
 from fashion16_lib.search.retrieval import DirectSearch, Fashion16
 from fashion16_lib.settings import Fashion16Error
@@ -48,9 +50,6 @@ def python(library_path):
 @pytest.fixture(scope="module")
 def closet_library(closet, head, cached_vgg, tmp_path_factory):
     """Return a library of people's own pictures, whose file doesn't say where they lie."""
-    from fashion16_lib.data.dataset import load_class_folder
-    from fashion16_lib.models.softmax_head import SoftmaxHead
-
     items = load_class_folder(closet)
     decider = SoftmaxHead.fit(cached_vgg.extract(items.images), items.labels, items.class_names, cached_vgg)
     path = tmp_path_factory.mktemp("closet-library") / "closet.h5"
@@ -214,6 +213,32 @@ def test_the_page_shows_an_error_and_still_asks(client):
 def test_names_are_shown_as_text(client, photos):
     reply = client.post("/", data={"item": photos.gallery.ids[0], "k": '5"><script>alert(1)</script>'})
     assert reply.status_code == 400 and "<script>alert" not in reply.get_data(as_text=True)
+
+
+HOSTILE = ("<script>alert(1)</script>", "\"><img src=x>", "'; --", *(f"class {{{{ {n} }}}}" for n in range(37)))
+
+
+@pytest.fixture(scope="module")
+def hostile_library(photos, head, cached_vgg, tmp_path_factory):
+    """Return a library of 40 classes, whose names and ids would be markup, and some no text at all."""
+    rows = list(range(80))
+    part = photos.gallery.take(rows)
+    ids = [f"{row:02d}/{HOSTILE[row % 3]}" for row in rows[:-1]] + ["79/\udcff.jpg"]
+    items = Dataset("hostile", part.images, np.array(rows) % 40, HOSTILE, ids)
+    decider = SoftmaxHead.fit(cached_vgg.extract(items.images), items.labels, HOSTILE, cached_vgg)
+    path = tmp_path_factory.mktemp("hostile") / "hostile.h5"
+    Fashion16.build(items, decider, cached_vgg).save(path)
+    return path
+
+
+def test_names_and_ids_of_a_library_are_shown_as_text(hostile_library, photos):
+    client = create_app(Served(hostile_library)).test_client()
+    body, headers = form(png(photos.gallery.images[79]), mode="direct", k=80)
+    text = client.post("/", data=body, headers=headers).get_data(as_text=True)
+    assert "<script>alert" not in text and "<img src=x" not in text and "&lt;script&gt;alert" in text
+    assert text.count("<tr ") == 10                                     # of 40 classes the ten most probable
+    found = client.post("/api/search?mode=direct&k=80", data=png(photos.gallery.images[79])).get_json()
+    assert len(found["hits"]) == 80 and "79/?.jpg" in [hit["id"] for hit in found["hits"]]
 
 
 # ---------------------------------------------------------------- pictures

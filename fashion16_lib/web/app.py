@@ -51,7 +51,6 @@ def create_app(served: Served) -> Flask:
     app.url_map.merge_slashes = False
     app.jinja_env.undefined = StrictUndefined
     app.json.sort_keys = False          # type: ignore[attr-defined]
-    app.json.ensure_ascii = False       # type: ignore[attr-defined]
 
     @app.get("/")
     def page() -> str:
@@ -179,7 +178,7 @@ def _picture(snapshot: Snapshot, item: str) -> np.ndarray:
 
 def _outgoing(snapshot: Snapshot, answer: Answer, item: str, decode_ms: float) -> dict[str, Any]:
     library = snapshot.library
-    hits = [{"rank": rank, **asdict(hit), "picture": snapshot.picture_path(hit.id)}
+    hits = [{"rank": rank, **asdict(hit), "id": _as_text(hit.id), "picture": snapshot.picture_path(hit.id)}
             for rank, hit in enumerate(answer.hits, start=1)]
     return {
         "library": snapshot.version,
@@ -193,6 +192,11 @@ def _outgoing(snapshot: Snapshot, answer: Answer, item: str, decode_ms: float) -
         "hits": hits,
         "time_ms": {"decode": decode_ms, **answer.time_ms, "total": decode_ms + sum(answer.time_ms.values())},
     }
+
+
+def _as_text(item: str) -> str:
+    """Return an id that any client can read; the bytes of a file's name need not be text."""
+    return item.encode("utf-8", "replace").decode()
 
 
 def _library(snapshot: Snapshot) -> dict[str, Any]:

@@ -196,6 +196,17 @@ def test_f48_a_picture_of_endless_passes_is_stopped(monkeypatch):
     assert time.monotonic() - start < 8
 
 
+@pytest.mark.parametrize("part", [b"<svg ", b"<svg  a", b"PK\5\6", b"<!doctype ", b"\xff\xe0\0\2",
+                                  b"\0\0\0\0abcd\0\0\0\0"], ids=ascii)
+@pytest.mark.parametrize("start", upload.STARTS, ids=["JPEG", "PNG"])
+def test_f48_looking_for_markup_and_ends_takes_one_pass(part, start):
+    """Sixteen million bytes made to be looked at again and again; a search that does so takes minutes."""
+    begun = time.monotonic()
+    with pytest.raises(upload.HTTPException):
+        decode_upload(start + part * ((MAX_BYTES - 10) // len(part)))
+    assert time.monotonic() - begun < 30
+
+
 @pytest.mark.parametrize("kind", ["png", "jpeg"])
 def test_f49_a_truncated_picture(address, photos, kind):
     whole = saved(Image.fromarray(photos.queries.images[1]).resize((64, 64)), kind)
