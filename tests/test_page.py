@@ -173,14 +173,18 @@ def test_switching_what_to_compare_with_asks_again(page, python, garment, file):
     page.wait_for_selector("#answer-in-class", state="detached")
     assert hits(page, "direct") == wanted(python, garment, "direct")
     page.fill("#k", "3")
-    page.click("#search")
+    page.press("#k", "Enter")
     expect(page.locator(".hit")).to_have_count(3)
+    assert page.get_attribute("html", "lang") == "en" and page.inner_text("#answer-direct") == EN["answers"]["direct"]
+    page.fill("#k", "101")                                               # refused by the browser: nothing is lost
+    page.check("input[value=both]")
+    assert page.locator(".hit").count() == 3
 
 
 def test_another_language_keeps_query_and_result(page, python, garment, file):
     page.set_input_files("#image", file)
     hits(page, "direct")
-    page.click("nav button[lang=zh]")
+    page.click("nav a[lang=zh]")
     page.wait_for_selector("html[lang=zh]")
     assert hits(page, "direct") == wanted(python, garment, "direct")
     assert WORDS["zh"]["answers"]["direct"] in page.inner_text("#result") and page.title() == WORDS["zh"]["title"]
@@ -201,8 +205,6 @@ def test_without_scripts(browser, address, python, garment, file):
 
 
 def test_by_keyboard_only(page):
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "skip"
     for _ in range(20):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.name === 'item'"):
@@ -210,6 +212,11 @@ def test_by_keyboard_only(page):
     page.keyboard.press("Enter")
     page.wait_for_selector(".hits")
     assert page.evaluate("document.activeElement.id") == "result"        # where the reader goes on
+    page.focus("input[name=mode]:checked")
+    page.keyboard.press("ArrowUp")                                       # both -> direct
+    page.wait_for_selector("#answer-in-class", state="detached")
+    assert page.evaluate("document.activeElement.value") == "direct"     # one can go on choosing
+    page.focus("#result")
     for _ in range(10):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.classList.contains('hit')"):
@@ -263,6 +270,9 @@ def test_a_file_that_is_too_large_is_told_before_it_is_sent(page, tmp_path):
     page.set_input_files("#image", big)
     page.wait_for_selector("[role=alert]")
     assert EN["too_large"] in page.inner_text("[role=alert]") and "POST" not in sent
+    assert page.evaluate("document.activeElement.id") == "result"
+    page.click(".samples button >> nth=1")
+    page.wait_for_selector(".hits")
 
 
 def test_a_server_that_has_ended_is_told(browser, served_path):

@@ -145,7 +145,8 @@ def test_errors_are_problem_details(client, request_):
 def test_requests_of_other_websites_are_not_answered(client, photos):
     body = png(photos.queries.images[0])
     for headers in ({"Origin": "http://elsewhere.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"},
-                    {"Origin": "http://localhost:1"}, {"Sec-Fetch-Site": "same-site"}):
+                    {"Origin": "http://localhost:1"}, {"Origin": "http://["}, {"Origin": "https://localhost"},
+                    {"Sec-Fetch-Site": "same-site"}):
         assert client.post("/api/search", data=body, headers=headers).status_code == 403, headers
         assert client.post("/", data={"item": "test/00001"}, headers=headers).status_code == 403
     for headers in ({"Origin": "http://localhost"}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {}):
@@ -187,7 +188,9 @@ def test_the_languages_say_the_same_things():
 
     assert shape(WORDS["en"]) == shape(WORDS["zh"])
     used = (WEB / "templates/page.html").read_text()
-    assert [word for word in WORDS["en"] if f"words.{word}" not in used and word != "language"] == []
+    unused = [word for word in WORDS["en"] if not re.search(rf"\bwords\.{word}\b", used)]
+    assert set(unused) == {"language", "classes", "unknown"}             # the nav's, and those of name_of
+    assert set(WORDS["en"]["problems"]) == {"400", "403", "404", "413", "415", "500", "503"}
 
 
 def test_the_page_works_without_scripts(client, python, photos):
@@ -210,12 +213,31 @@ def test_the_page_shows_an_error_and_still_asks(client):
     assert 'id="image"' in text and "Traceback" not in text
 
 
+def test_an_error_keeps_what_was_asked(client, photos):
+    item = photos.gallery.ids[3]
+    text = client.post("/", data={"again": item, "k": "999", "mode": "direct"}).get_data(as_text=True)
+    assert f'name="again" value="{item}"' in text and 'value="direct" checked' in text and f"/{item}\"" in text
+    assert 'name="k" type="number" min="1" max="100" value="999"' in text
+
+
+def test_a_failure_is_told_without_its_trace(library_path, monkeypatch, capsys):
+    served = Served(library_path)
+    client = create_app(served).test_client()
+    monkeypatch.setattr(served, "answers", lambda *_: 1 / 0)
+    for path, mark in (("/", WORDS["en"]["problems"]["500"]), ("/api/search", "the server failed")):
+        reply = client.post(path, data=png(np.zeros((28, 28), np.uint8)), headers={"Content-Type": "image/png"})
+        text = reply.get_data(as_text=True)
+        assert reply.status_code == 500 and mark in text and "Traceback" not in text and "ZeroDivision" not in text
+    assert capsys.readouterr().err.count("ZeroDivisionError") == 2
+
+
 def test_names_are_shown_as_text(client, photos):
     reply = client.post("/", data={"item": photos.gallery.ids[0], "k": '5"><script>alert(1)</script>'})
     assert reply.status_code == 400 and "<script>alert" not in reply.get_data(as_text=True)
 
 
-HOSTILE = ("<script>alert(1)</script>", "\"><img src=x>", "'; --", *(f"class {{{{ {n} }}}}" for n in range(37)))
+HOSTILE = ("<script>alert(1)</script>", "\"><img src=x>", "Men's Shirts & Tops",
+           *(f"class {{{{ {n} }}}}" for n in range(37)))
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +258,8 @@ def test_names_and_ids_of_a_library_are_shown_as_text(hostile_library, photos):
     body, headers = form(png(photos.gallery.images[79]), mode="direct", k=80)
     text = client.post("/", data=body, headers=headers).get_data(as_text=True)
     assert "<script>alert" not in text and "<img src=x" not in text and "&lt;script&gt;alert" in text
+    assert not re.search("amp;(?:#39|amp|lt)", text)                    # escaped once, not twice
+    assert re.search(r'aria-label="Garment \d+: Men&#39;s Shirts &amp; Tops, similarity', text)
     assert text.count("<tr ") == 10                                     # of 40 classes the ten most probable
     found = client.post("/api/search?mode=direct&k=80", data=png(photos.gallery.images[79])).get_json()
     assert len(found["hits"]) == 80 and "79/?.jpg" in [hit["id"] for hit in found["hits"]]
@@ -285,6 +309,8 @@ def test_item_pictures(closet, photos):
     assert len(known) == 70_000 and (known[photos.queries.ids[1]] == photos.queries.images[1]).all()
     with pytest.raises(Fashion16Error, match="give its path"):
         item_pictures("mine")
+    with pytest.raises(ValueError, match="need no path"):
+        item_pictures("fashion-mnist", closet)
 
 
 def test_product_photos_are_found_by_their_ids(photo_folder, monkeypatch):

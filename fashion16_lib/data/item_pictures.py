@@ -51,9 +51,11 @@ def item_pictures(dataset: str, path: str | Path = "") -> ItemPictures:
 
     Raises
     ------
-    ValueError : a path that holds no pictures
+    ValueError : a path that holds no pictures, or one where none is needed
     Fashion16Error : no path given where one is needed, or nothing there
     """
+    if dataset == FASHION_MNIST and path:
+        raise ValueError(f"{dataset}'s pictures are at hand and need no path, got {str(path)!r}; leave it out")
     if dataset == FASHION_MNIST:
         return _fashion_mnist()
     if dataset in CATALOGUES:

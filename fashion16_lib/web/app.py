@@ -7,10 +7,10 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 from flask import Flask, Response, request
@@ -19,6 +19,7 @@ from werkzeug.exceptions import (
     BadRequest,
     Forbidden,
     HTTPException,
+    InternalServerError,
     NotFound,
     RequestEntityTooLarge,
     SecurityError,
@@ -27,13 +28,11 @@ from werkzeug.exceptions import (
 
 from fashion16_lib.search.answer import Answer
 from fashion16_lib.web.page import render_page
-from fashion16_lib.web.served import MODES, Served, Snapshot, UnavailableError
+from fashion16_lib.web.served import BOTH, MAX_HITS, MODES, Served, Snapshot, UnavailableError, as_text
 from fashion16_lib.web.thumbnail import thumbnail_png
 from fashion16_lib.web.upload import MAX_BYTES, decode_upload, too_large
 
-MAX_HITS = 100
 HOSTS = ["127.0.0.1", "localhost"]
-BOTH = "both"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
                                "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -54,12 +53,13 @@ def create_app(served: Served) -> Flask:
 
     @app.get("/")
     def page() -> str:
-        return render_page(served.current())
+        return render_page(served.current(), {})
 
     @app.post("/")
     def page_with_answers() -> str:
         mode = request.form.get("mode", BOTH)
-        return render_page(*_answers(served, MODES if mode == BOTH else (mode,)))
+        snapshot, answers = _answers(served, MODES if mode == BOTH else (mode,))
+        return render_page(snapshot, request.form, answers)
 
     @app.post("/api/search")
     def search() -> dict[str, Any]:
@@ -79,18 +79,15 @@ def create_app(served: Served) -> Flask:
 
     @app.get("/pictures/<version>/<path:item>")
     def picture(version: str, item: str) -> Response:
-        snapshot = served.current()
-        if version != snapshot.version:
-            raise NotFound("this picture belongs to a library that isn't served any more; search again")
-        response = Response(thumbnail_png(_picture(snapshot, item)), mimetype="image/png")
+        response = Response(served.in_turn(lambda snapshot: _thumbnail(snapshot, version, item)), mimetype="image/png")
         response.cache_control.max_age, response.cache_control.immutable = 86_400, True
         return response
 
     @app.before_request
     def refuse_foreign_pages() -> None:
-        origin = request.headers.get("Origin")
         foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
-        if request.method == "POST" and (foreign or (origin is not None and urlsplit(origin).netloc != request.host)):
+        own = request.host_url.rstrip("/")
+        if request.method == "POST" and (foreign or request.headers.get("Origin", own) != own):
             raise Forbidden("got a request from another website's page, which isn't answered; open this one's")
 
     @app.after_request
@@ -103,19 +100,28 @@ def create_app(served: Served) -> Flask:
     @app.errorhandler(Exception)
     def problem(error: Exception) -> tuple[Response | str, int, dict[str, str]]:
         status, detail, headers = _told(error)
-        if request.path == "/" and not isinstance(error, SecurityError) and status != HTTPStatus.INTERNAL_SERVER_ERROR:
-            snapshot = None if isinstance(error, UnavailableError) else served.current()
-            return render_page(snapshot, problem=status, detail=detail), status, headers
+        if request.path == "/" and not isinstance(error, SecurityError | InternalServerError):      # or the page failed
+            return _page_with_problem(served, status, detail), status, headers
         about = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
         return Response(json.dumps(about), mimetype="application/problem+json"), status, headers
 
     return app
 
 
+def _page_with_problem(served: Served, status: int, detail: str) -> str:
+    snapshot, asked = None, {}
+    with suppress(UnavailableError):
+        snapshot = served.current()
+    with suppress(HTTPException):               # what was wrong may be the form
+        asked = request.form.to_dict()
+    return render_page(snapshot, asked, problem=status, detail=detail)
+
+
 def _told(error: Exception) -> tuple[int, str, dict[str, str]]:
     """Return status, words and headers for an error; what nobody foresaw is told to the terminal only."""
     if isinstance(error, RequestEntityTooLarge) and error.description == RequestEntityTooLarge.description:
-        error = too_large()
+        error = too_large() if (request.content_length or MAX_BYTES) >= MAX_BYTES else RequestEntityTooLarge(
+            "got a form with too many or too long fields, expected image or item, k and mode; send these alone")
     match error:
         case HTTPException(code=int(code)):
             methods = getattr(error, "valid_methods", None) or ()
@@ -139,7 +145,7 @@ def _answers(served: Served, modes: tuple[str, ...]) -> tuple[Snapshot, list[dic
     text = _asked("k")
     if text and not (re.fullmatch(r"[0-9]{1,6}", text) and 1 <= int(text) <= MAX_HITS):
         raise BadRequest(f"k must be a whole number from 1 to {MAX_HITS}, got {text[:20]!r}")
-    read, item = _query(served)
+    read, item = _query()
     try:
         found = served.answers(read, int(text) if text else None, modes)
     except ValueError as error:
@@ -147,13 +153,12 @@ def _answers(served: Served, modes: tuple[str, ...]) -> tuple[Snapshot, list[dic
     return found.snapshot, [_outgoing(found.snapshot, answer, item, found.decode_ms) for answer in found.of_modes]
 
 
-def _query(served: Served) -> tuple[Callable[[], np.ndarray], str]:
+def _query() -> tuple[Callable[[Snapshot], np.ndarray], str]:
     """Return what gives the picture that a request asks with, and its id where it is one of the data set's."""
     upload = request.files.get("image")
     item = _asked("item") or ("" if upload else _asked("again"))
     if item:
-        snapshot = served.current()
-        return lambda: _picture(snapshot, item), item
+        return lambda snapshot: _picture(snapshot, item), item
     if upload:
         content = upload.read()
     elif request.mimetype in ("", "application/octet-stream") or request.mimetype.startswith("image/"):
@@ -162,7 +167,7 @@ def _query(served: Served) -> tuple[Callable[[], np.ndarray], str]:
         raise BadRequest("got no picture, expected a JPEG or PNG in the field \"image\"; choose one")
     else:
         raise UnsupportedMediaType(f"got {request.mimetype[:40]}, expected a JPEG or PNG, or a form that holds one")
-    return lambda: decode_upload(content), ""
+    return lambda _: decode_upload(content), ""
 
 
 def _picture(snapshot: Snapshot, item: str) -> np.ndarray:
@@ -174,11 +179,17 @@ def _picture(snapshot: Snapshot, item: str) -> np.ndarray:
         raise NotFound("the picture of this id can't be read any more; take another") from None
 
 
+def _thumbnail(snapshot: Snapshot, version: str, item: str) -> bytes:
+    if version != snapshot.version:
+        raise NotFound("this picture belongs to a library that isn't served any more; search again")
+    return thumbnail_png(_picture(snapshot, item))
+
+
 # ---------------------------------------------------------------- an answer
 
 def _outgoing(snapshot: Snapshot, answer: Answer, item: str, decode_ms: float) -> dict[str, Any]:
     library = snapshot.library
-    hits = [{"rank": rank, **asdict(hit), "id": _as_text(hit.id), "picture": snapshot.picture_path(hit.id)}
+    hits = [{"rank": rank, **asdict(hit), "id": as_text(hit.id), "picture": snapshot.picture_path(hit.id)}
             for rank, hit in enumerate(answer.hits, start=1)]
     return {
         "library": snapshot.version,
@@ -192,11 +203,6 @@ def _outgoing(snapshot: Snapshot, answer: Answer, item: str, decode_ms: float) -
         "hits": hits,
         "time_ms": {"decode": decode_ms, **answer.time_ms, "total": decode_ms + sum(answer.time_ms.values())},
     }
-
-
-def _as_text(item: str) -> str:
-    """Return an id that any client can read; the bytes of a file's name need not be text."""
-    return item.encode("utf-8", "replace").decode()
 
 
 def _library(snapshot: Snapshot) -> dict[str, Any]:

@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 from flask import render_template, request
 
 from fashion16_lib.settings import N_HITS
-from fashion16_lib.web.served import Snapshot
+from fashion16_lib.web.served import BOTH, MAX_HITS, Snapshot
 
 WORDS: dict[str, dict[str, Any]] = json.loads((files(__package__) / "words.json").read_text(encoding="utf-8"))
 
 
 def render_page(
-    snapshot: Snapshot | None, answers: Sequence[dict[str, Any]] = (), problem: int = 0, detail: str = ""
+    snapshot: Snapshot | None, asked: Mapping[str, str], answers: Sequence[dict[str, Any]] = (), problem: int = 0,
+    detail: str = "",
 ) -> str:
     """Return the page as HTML.
 
     Parameters
     ----------
     snapshot : what is served; None where there is nothing at the moment
+    asked : the form's fields, to be shown again: item or again, k, mode
     answers : to one query, as they go out, one for each mode
     problem, detail : the status of what went wrong, and what it was
     """
     language = request.args.get("lang", "")
     if language not in WORDS:
         language = request.accept_languages.best_match(WORDS) or next(iter(WORDS))
+    words = WORDS[language]
+    item = answers[0]["item"] if answers else asked.get("item") or asked.get("again")
+    most = min(MAX_HITS, snapshot.library.n_items) if snapshot else MAX_HITS
     return render_template(
-        "page.html", language=language, words=WORDS[language], languages=WORDS, snapshot=snapshot, answers=answers,
-        problem=problem, detail=detail, n_hits=N_HITS, rows=_rows(answers[0]) if answers else [],
+        "page.html", language=language, words=words, languages=WORDS, snapshot=snapshot, answers=answers,
+        problem=problem, detail=detail, item=item if snapshot and snapshot.picture_path(item or "") else "",
+        mode=asked.get("mode", BOTH), k=asked.get("k") or min(N_HITS, most), most=most,
+        rows=_rows(answers[0]) if answers else [],
+        name_of=lambda label: words["classes"].get(label, label) if label else words["unknown"],
     )
 
 

@@ -10,9 +10,9 @@ from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 
 from fashion16_lib.settings import Fashion16Error
-from fashion16_lib.web.app import create_app
+from fashion16_lib.web.app import HEADERS, create_app
 from fashion16_lib.web.served import Served
-from fashion16_lib.web.upload import MAX_BYTES
+from fashion16_lib.web.upload import MAX_BYTES, too_large
 
 HOST = "127.0.0.1"
 READ_BYTES = 4 * MAX_BYTES      # of a body that is too large, so that its sender hears why before the line is cut
@@ -25,11 +25,11 @@ class _Problem(ErrorTask):
     def execute(self) -> None:
         """Send the refusal."""
         status = self.request.error.code
-        about = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status,
-                 "detail": self.request.error.reason}
+        detail = too_large().description if status == 413 else f"{self.request.error.body}; send a plain HTTP request"
+        about = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
         body = json.dumps(about).encode()
         self.status = f"{status} {HTTPStatus(status).phrase}"
-        self.response_headers += [("Content-Type", "application/problem+json"), ("X-Content-Type-Options", "nosniff")]
+        self.response_headers += [("Content-Type", "application/problem+json"), *HEADERS.items()]
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)

@@ -20,8 +20,10 @@ from fashion16_lib.search.retrieval import DirectSearch, Fashion16, check_k
 from fashion16_lib.settings import N_HITS, Fashion16Error
 
 Result = TypeVar("Result")
-MODES = (Fashion16.mode, DirectSearch.mode)
+MODES, BOTH = (Fashion16.mode, DirectSearch.mode), "both"
+MAX_HITS = 100
 MAX_WAIT_S = 30.0
+BROKEN = (OSError, RuntimeError, ValueError, KeyError, TypeError)      # what a library that is written over may raise
 
 
 class UnavailableError(Fashion16Error):
@@ -47,9 +49,8 @@ class Snapshot:
     samples: tuple[str, ...]
 
     def picture_path(self, item: str) -> str | None:
-        """Return where the service has an item's picture, None where none is known."""
-        name = quote(item.encode("utf-8", "surrogateescape"))
-        return f"/pictures/{self.version}/{name}" if item in self.pictures else None
+        """Return where the service has an item's picture, None where none is known, or the id is no text."""
+        return f"/pictures/{self.version}/{quote(item)}" if item in self.pictures and as_text(item) == item else None
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Served:
         self._worker = ThreadPoolExecutor(1, "search")
         self._extractor: Extractor | None = None
         self._snapshot: Snapshot | None = None
-        self._in_turn(self._open)
+        self._worker.submit(self._open).result()                # may fetch weights, and take its time
 
     def current(self) -> Snapshot:
         """Return what is served now.
@@ -93,14 +94,16 @@ class Served:
         UnavailableError : the file is gone or isn't a library, or others have kept it waiting for too long
         """
         snapshot = self._snapshot
-        return snapshot if snapshot and snapshot.version == _version(self.path) else self._in_turn(self._newest)
+        if snapshot is not None and snapshot.version == _version(self.path):
+            return snapshot
+        return self.in_turn(lambda newest: newest)
 
-    def answers(self, read: Callable[[], np.ndarray], k: int | None, modes: Iterable[str]) -> Answers:
+    def answers(self, read: Callable[[Snapshot], np.ndarray], k: int | None, modes: Iterable[str]) -> Answers:
         """Return the answer to a query in each mode: all from one library, even if it is being replaced.
 
         Parameters
         ----------
-        read : gives the picture, (h, w) or (h, w, 3) uint8
+        read : gives the picture, (h, w) or (h, w, 3) uint8, perhaps one of the snapshot's
         k : None: 20, or all items where there are fewer
         modes : of "in-class" and "direct"; each makes the whole way, so that its times are those of a query
 
@@ -109,38 +112,33 @@ class Served:
         ValueError : k out of range
         UnavailableError : as for `current`
         """
-        return self._in_turn(lambda: self._answers(read, k, tuple(modes)))
+        wanted = tuple(modes)
+        for _ in range(2):
+            found = self.in_turn(lambda snapshot: _answers(snapshot, read, k, wanted))
+            if found.snapshot.version == _version(self.path):
+                return found
+        raise UnavailableError("the library is being replaced; ask again in a moment")
 
-    def _in_turn(self, work: Callable[[], Result]) -> Result:
-        job = self._worker.submit(work)
+    def in_turn(self, work: Callable[[Snapshot], Result]) -> Result:
+        """Do some work with the newest library when it is its turn.
+
+        Raises
+        ------
+        UnavailableError : as for `current`
+        """
+        job = self._worker.submit(lambda: work(self._newest()))
         try:
             return job.result(MAX_WAIT_S)
         except TimeoutError:
             job.cancel()
             raise UnavailableError(f"no answer within {MAX_WAIT_S:g} seconds; ask again in a moment") from None
 
-    def _answers(self, read: Callable[[], np.ndarray], k: int | None, modes: tuple[str, ...]) -> Answers:
-        start = perf_counter()
-        image = read()
-        decode_ms = 1e3 * (perf_counter() - start)
-        for _ in range(2):
-            snapshot = self._newest()
-            wanted = check_k(min(N_HITS, snapshot.library.n_items) if k is None else k, snapshot.library.n_items)
-            try:
-                found = [snapshot.models[mode].answer(image, wanted) for mode in modes]
-            except Fashion16Error as error:                     # damaged, or in the middle of being written over
-                self._close()
-                raise UnavailableError(str(error)) from error
-            if snapshot.version == _version(self.path):
-                return Answers(snapshot, decode_ms, found)
-        raise UnavailableError("the library is being replaced; ask again in a moment")
-
     def _newest(self) -> Snapshot:
         if self._snapshot is None or self._snapshot.version != _version(self.path):
             self._close()
             try:
                 self._open()
-            except (Fashion16Error, ValueError, OSError) as error:
+            except BROKEN as error:
                 raise UnavailableError(f"the library can't be read at the moment: {error}") from error
         assert self._snapshot is not None
         return self._snapshot
@@ -169,11 +167,30 @@ class Served:
                 model.answer(np.full((28, 28), 255, np.uint8), 1)           # the first is slow: let it be nobody's
         try:
             pictures = item_pictures(library.settings["dataset"], self._where)
-        except Fashion16Error:
+        except (Fashion16Error, ValueError):
             if self._where:
                 raise
             pictures = ItemPictures((), ())             # the search needs none
         return Snapshot(version, library, models, pictures, _samples(library, pictures))
+
+
+def as_text(item: str) -> str:
+    """Return an id that any client can read; the bytes of a file's name need not be text."""
+    return item.encode("utf-8", "replace").decode()
+
+
+def _answers(
+    snapshot: Snapshot, read: Callable[[Snapshot], np.ndarray], k: int | None, modes: tuple[str, ...]
+) -> Answers:
+    start = perf_counter()
+    image = read(snapshot)
+    decode_ms = 1e3 * (perf_counter() - start)
+    n_items = snapshot.library.n_items
+    wanted = check_k(min(N_HITS, n_items) if k is None else k, n_items)
+    try:
+        return Answers(snapshot, decode_ms, [snapshot.models[mode].answer(image, wanted) for mode in modes])
+    except BROKEN as error:
+        raise UnavailableError(f"the library can't be read at the moment: {error}") from error
 
 
 def _version(path: Path) -> str:

@@ -26,7 +26,7 @@ MARKUP = re.compile(
 # What may follow a picture's end: cameras append previews and films. What an unpacker or a viewer of documents would
 # take for its own may not.
 FOREIGN_TAILS = re.compile(rb"%PDF-|Rar!\x1a\x07|7z\xbc\xaf\x27\x1c")
-END_OF_ZIP, END_OF_ZIP_BYTES = b"PK\x05\x06", 22 + 65_535     # a zip is found by its end
+END_OF_ZIP, END_OF_ZIP_BYTES, MAX_COMMENT_BYTES = b"PK\x05\x06", 22, 65_535      # a zip is found by its end
 
 
 class _Timed(io.BytesIO):
@@ -59,8 +59,8 @@ def decode_upload(content: bytes) -> np.ndarray:
     if not content.startswith(STARTS):
         raise UnsupportedMediaType("got no picture, expected a JPEG or PNG; save it as one of these")
     end = _end(content)
-    if MARKUP.search(content) or FOREIGN_TAILS.search(content, end) or (
-        END_OF_ZIP in content[max(end, len(content) - END_OF_ZIP_BYTES) :]
+    if MARKUP.search(content) or FOREIGN_TAILS.search(content, end) or b"%PDF-" in content[:1024] or (
+        _is_zip(content, end)
     ):
         raise UnsupportedMediaType("got a picture that holds a page, an archive or a program as well; save it again")
     if end > len(content):
@@ -86,6 +86,19 @@ def _as_http(error: ValueError) -> HTTPException:
             return RequestEntityTooLarge(
                 f"the picture takes more than {MAX_SECONDS:g} seconds to decode, the most that is given; save it again")
     return BadRequest(str(error))
+
+
+def _is_zip(content: bytes, end: int) -> bool:
+    """Tell whether the last bytes are the end of a zip: a mark, and a comment that goes on to the file's end.
+
+    Behind the picture's `end` the mark alone is enough.
+    """
+    place = max(0, len(content) - END_OF_ZIP_BYTES - MAX_COMMENT_BYTES)
+    while (place := content.find(END_OF_ZIP, place)) >= 0:
+        place += END_OF_ZIP_BYTES
+        if place > end or place + int.from_bytes(content[place - 2 : place], "little") == len(content):
+            return True
+    return False
 
 
 def _end(content: bytes) -> int:

@@ -4,37 +4,36 @@ const MOST_BYTES = 16 * 2 ** 20;
 const find = (name) => document.querySelector(name);
 let asking = null;                      // the request under way; a newer one ends it
 
-async function ask(submitter) {
-  const form = find("#ask"), said = document.body.dataset;
-  const file = find("#image").files[0];
-  if (file && file.size > MOST_BYTES) return tell(said.tooLarge);
+async function ask(submitter, address) {
+  const data = new FormData(find("#ask"), submitter), file = find("#image").files[0];
   asking?.abort();
   asking = new AbortController();
-  find("main").setAttribute("aria-busy", "true");
-  find("#state").textContent = said.searching;
-  const data = new FormData(form, submitter);
   if (data.get("item")) data.delete("image");         // what is asked for lies on the server
-  const address = submitter?.getAttribute("formaction") || form.getAttribute("action");
+  else if (file && file.size > MOST_BYTES) return tell(document.body.dataset.tooLarge);
+  find("main").setAttribute("aria-busy", "true");
+  find("#state").textContent = document.body.dataset.searching;
   try {
     const reply = await fetch(address, {method: "POST", body: data, signal: asking.signal});
     const page = new DOMParser().parseFromString(await reply.text(), "text/html");
-    page.querySelector("#result") ? show(page, address) : tell(said.lost);
+    page.querySelector("#result") ? show(page, address) : tell(document.body.dataset.lost);
   } catch (error) {
-    if (error.name !== "AbortError") tell(said.lost);
+    if (error.name !== "AbortError") tell(document.body.dataset.lost);
   }
 }
 
 function show(page, address) {
   const image = find("#image"), preview = find("#preview"), fresh = page.querySelector("#preview");
-  if (!page.querySelector("#again").value) {                       // asked with a file: both stay as they are
+  const atModes = document.activeElement.name === "mode";
+  if (!page.querySelector("#again").value && image.files.length) {     // asked with a file: it stays, and its picture
     page.querySelector("#image").replaceWith(image);
-    fresh.replaceWith(preview);
     preview.alt = fresh.alt;
+    fresh.replaceWith(preview);
   }
   document.documentElement.lang = page.documentElement.lang;
   document.title = page.title;
   document.body.replaceWith(page.body);
   history.replaceState(null, "", address);
+  if (atModes) return find("[name=mode]:checked").focus({preventScroll: true});
   find("#result").focus({preventScroll: true});
   find("#result").scrollIntoView();
 }
@@ -47,6 +46,7 @@ function tell(text) {
   box.append(Object.assign(document.createElement("h2"), {id: "result-title", textContent: document.body.dataset.problem}),
              Object.assign(document.createElement("p"), {textContent: text}));
   find("#result").replaceChildren(box);
+  find("#result").focus();
 }
 
 function take(files) {
@@ -65,7 +65,7 @@ function chosen() {
   preview.src = URL.createObjectURL(file);
   preview.hidden = false;
   find("#again").value = "";
-  ask();
+  search();
 }
 
 function mark(hit) {
@@ -89,12 +89,19 @@ function unmark() {
   if (find("#differ")) find("#differ").textContent = find("#differ").dataset.note;
 }
 
+const search = () => find("#ask").requestSubmit(find("#search"));      // as by hand, so that k is looked at
 const hasQuery = () => find("#image").files.length || find("#again").value;
 const on = (name, listen) => document.addEventListener(name, listen);
-on("submit", (event) => { event.preventDefault(); ask(event.submitter); });
+on("submit", (event) => { event.preventDefault(); ask(event.submitter, event.target.getAttribute("action")); });
+on("click", (event) => {
+  const language = event.target.closest("nav a");
+  if (!language || !hasQuery()) return;
+  event.preventDefault();
+  ask(null, language.getAttribute("href"));
+});
 on("change", (event) => {
   if (event.target.id === "image") chosen();
-  else if (event.target.name === "mode" && hasQuery()) ask();
+  else if (event.target.name === "mode" && hasQuery()) search();
 });
 on("paste", (event) => take(event.clipboardData.files));
 on("dragover", (event) => { event.preventDefault(); find("#drop").classList.add("over"); });
