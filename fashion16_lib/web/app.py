@@ -50,7 +50,13 @@ def create_app(served: Served) -> Flask:
     app.url_map.merge_slashes = False
     app.jinja_env.undefined = StrictUndefined
     app.json.sort_keys = False          # type: ignore[attr-defined]
+    _add_page(app, served)
+    _add_service(app, served)
+    _add_rules(app, served)
+    return app
 
+
+def _add_page(app: Flask, served: Served) -> None:
     @app.get("/")
     def page() -> str:
         return render_page(served.current(), {})
@@ -61,6 +67,14 @@ def create_app(served: Served) -> Flask:
         snapshot, answers = _answers(served, MODES if mode == BOTH else (mode,))
         return render_page(snapshot, request.form, answers)
 
+    @app.get("/pictures/<version>/<path:item>")
+    def picture(version: str, item: str) -> Response:
+        response = Response(served.in_turn(lambda snapshot: _thumbnail(snapshot, version, item)), mimetype="image/png")
+        response.cache_control.max_age, response.cache_control.immutable = 86_400, True
+        return response
+
+
+def _add_service(app: Flask, served: Served) -> None:
     @app.post("/api/search")
     def search() -> dict[str, Any]:
         return _answers(served, (_asked("mode") or MODES[0],))[1][0]
@@ -77,12 +91,8 @@ def create_app(served: Served) -> Flask:
     def openapi() -> Response:
         return app.send_static_file("openapi.json")
 
-    @app.get("/pictures/<version>/<path:item>")
-    def picture(version: str, item: str) -> Response:
-        response = Response(served.in_turn(lambda snapshot: _thumbnail(snapshot, version, item)), mimetype="image/png")
-        response.cache_control.max_age, response.cache_control.immutable = 86_400, True
-        return response
 
+def _add_rules(app: Flask, served: Served) -> None:
     @app.before_request
     def refuse_foreign_pages() -> None:
         foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
@@ -104,8 +114,6 @@ def create_app(served: Served) -> Flask:
             return _page_with_problem(served, status, detail), status, headers
         about = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
         return Response(json.dumps(about), mimetype="application/problem+json"), status, headers
-
-    return app
 
 
 def _page_with_problem(served: Served, status: int, detail: str) -> str:

@@ -16,6 +16,7 @@ import time
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import quote
@@ -181,6 +182,18 @@ def peak_mib(pid):
     return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
 
 
+@contextmanager
+def serving(library, folder):
+    """Serve a library in a process of its own; give its address and number."""
+    child = subprocess.Popen([sys.executable, "-m", "fashion16_lib", "serve", str(library), "--port", "0"], text=True,
+                             stdout=subprocess.PIPE, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    try:
+        yield re.search(r"http://\S+", child.stdout.readline())[0], child.pid
+    finally:
+        child.kill()
+        child.wait()
+
+
 def test_f48_a_decompression_bomb_is_refused_and_memory_stays_bounded(library_path, photos, tmp_path):
     bomb = png_of_zeros(60_000, 60_000)                             # 3.6 gigapixels in half a megabyte
     noted = png(photos.queries.images[0])
@@ -188,21 +201,15 @@ def test_f48_a_decompression_bomb_is_refused_and_memory_stays_bounded(library_pa
     chunk = b"zTXt" + b"Comment\0\0" + text
     noted = noted[:33] + (len(chunk) - 4).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + noted[33:]
     largest = png_of_zeros(7_000, 7_000, colour=6, bits=32)         # legal: 49 megapixels, see-through
-    child = subprocess.Popen([sys.executable, "-m", "fashion16_lib", "serve", str(library_path), "--port", "0"],
-                             stdout=subprocess.PIPE, text=True, cwd=tmp_path,
-                             env={**os.environ, "PYTHONPATH": str(ROOT)})
-    try:
-        address = re.search(r"http://\S+", child.stdout.readline())[0]
-        before = peak_mib(child.pid)
+    with serving(library_path, tmp_path) as (address, pid):
+        before = peak_mib(pid)
         with ThreadPoolExecutor(8) as pool:
             found = list(pool.map(lambda content: searched(address, content)[0], [bomb] * 8))
         assert found == [413] * 8 and searched(address, noted)[0] in (200, 400)
-        assert peak_mib(child.pid) - before < 100
+        assert peak_mib(pid) - before < 100
         with ThreadPoolExecutor(8) as pool:
             assert list(pool.map(lambda content: searched(address, content)[0], [largest] * 8)) == [200] * 8
-        assert peak_mib(child.pid) - before < 1_000                 # one takes 750: not eight times that
-    finally:
-        child.kill()
+        assert peak_mib(pid) - before < 1_000                 # one takes 750: not eight times that
 
 
 def test_f48_a_picture_of_endless_passes_is_stopped(monkeypatch):
@@ -363,6 +370,16 @@ def test_f55_64_concurrent_uploads_get_each_its_own_answer(address, python, phot
     for (_, got), own in zip(found, wanted, strict=True):
         assert got["code"] == own.code and got["label"] == own.label
         assert [hit["id"] for hit in got["hits"]] == [hit.id for hit in own.hits]
+
+
+def test_f55_64_concurrent_uploads_of_large_pictures_take_the_memory_of_one(library_path, photos, tmp_path):
+    large = [saved(Image.fromarray(image).resize((3_000, 2_000)), "jpeg") for image in photos.queries.images[:64]]
+    with serving(library_path, tmp_path) as (address, pid):
+        before = peak_mib(pid)
+        with ThreadPoolExecutor(64) as pool:
+            found = list(pool.map(lambda content: searched(address, content), large))
+        assert [status for status, _ in found] == [200] * 64 and len({answer["code"] for _, answer in found}) > 60
+        assert peak_mib(pid) - before < 150                         # 64 of them, decoded, take 370
 
 
 def test_f55_who_waits_too_long_is_told_so(library_path, garment, monkeypatch):
