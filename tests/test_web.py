@@ -105,6 +105,15 @@ def test_what_is_compared_and_how_long_each_step_took(client, python, photos):
         assert len(found["hits"]) == 20 and max(times, key=times.get) == "extract"
 
 
+def test_both_searches_of_the_page_share_one_pass_of_the_network(library_path, photos):
+    served = Served(library_path)
+    for image in (photos.queries.images[0], photos.queries.images[1]):
+        first, second = served.answers(lambda _, image=image: image, 5, MODES).of_modes
+        assert first.code == second.code and second.time_ms["extract"] < first.time_ms["extract"] / 5
+        for answer in (first, second):
+            assert answer.code == Fashion16.open(library_path).answer(image).code
+
+
 def test_an_item_of_the_library_finds_itself_first(client, photos):
     item = photos.gallery.ids[17]
     found = client.post("/api/search", data={"item": item, "mode": "direct"}).get_json()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import numpy as np
 
 from fashion16_lib.data.item_pictures import ItemPictures, item_pictures
 from fashion16_lib.files import digest_of
-from fashion16_lib.search.answer import Answer, Decider, Extractor
+from fashion16_lib.search.answer import Answer, Decider, Extractor, Images
+from fashion16_lib.search.described import rebuild_extractor
 from fashion16_lib.search.library import Library
 from fashion16_lib.search.retrieval import DirectSearch, Fashion16, check_k
 from fashion16_lib.settings import N_HITS, Fashion16Error
@@ -105,7 +107,7 @@ class Served:
         ----------
         read : gives the picture, (h, w) or (h, w, 3) uint8, perhaps one of the snapshot's
         k : None: 20, or all items where there are fewer
-        modes : of "in-class" and "direct"; each makes the whole way, so that its times are those of a query
+        modes : of "in-class" and "direct"; VGG-16's pass is made, and timed, for the first
 
         Raises
         ------
@@ -158,8 +160,9 @@ class Served:
 
     def _described(self, version: str, library: Library) -> Snapshot:
         same = self._extractor is not None and self._extractor.fingerprint == library.settings["extractor"]
-        in_class = Fashion16.over(library, extractor=self._extractor if same else None, classifier=self._classifier)
-        self._extractor = in_class.extractor
+        if not same:
+            self._extractor = _ExtractedOnce(rebuild_extractor(library))
+        in_class = Fashion16.over(library, extractor=self._extractor, classifier=self._classifier)
         direct = DirectSearch(library, in_class.extractor, in_class.classifier)
         models = {model.mode: model for model in (in_class, direct)}
         for model in models.values():
@@ -172,6 +175,25 @@ class Served:
                 raise
             pictures = ItemPictures((), ())             # the search needs none
         return Snapshot(version, library, models, pictures, _samples(library, pictures))
+
+
+class _ExtractedOnce:
+    """Extract the features of one picture once, however many searches ask for them in turn."""
+
+    def __init__(self, extractor: Extractor) -> None:
+        self._extractor, self.fingerprint = extractor, extractor.fingerprint
+        self._image: Callable[[], np.ndarray | None] = lambda: None
+        self._features = np.empty(0, np.float32)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._extractor, name)
+
+    def extract(self, images: Images) -> np.ndarray:
+        """Return the features of images, (n, d) float32."""
+        (image,) = images
+        if image is not self._image():
+            self._features, self._image = self._extractor.extract(images), weakref.ref(image)
+        return self._features
 
 
 def as_text(item: str) -> str:

@@ -80,7 +80,7 @@ function mark(hit) {
     wedge.setAttribute("d", `M${bit % width + .5} ${2 * Math.floor(bit / width) + 1.45}l.4 .5h-.8z`);
     return wedge;
   }));
-  about.textContent = about.dataset.text.replace("{id}", hit.value || its)
+  about.textContent = about.dataset.text.replace("{id}", hit.value || its).replace("{rank}", hit.dataset.rank)
     .replace("{bits}", differing.map((bit) => bit + 1).join(", ") || about.dataset.none);
 }
 
