@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from PIL import Image
 
+from fashion16_lib.report.charts import bars
 from fashion16_lib.report.dots import dots
+from fashion16_lib.report.small import figure_png
 
 
 def test_every_mark_and_interval_stands_at_its_name():
@@ -39,3 +44,12 @@ def test_without_intervals_from_zero_and_with_a_named_value():
     assert list(guess.get_xdata()) == [0.1, 0.1] and axis.texts[0].get_text() == "guess"
     assert axis.get_xlim()[0] == 0 and axis.get_xlim()[1] > 0.5
     plt.close("all")
+
+
+def test_bars_of_values_below_zero_keep_their_numbers_on_the_page():
+    """Few noisy timings may give a negative share; its number once stood so far out that the picture had no end."""
+    figure = bars(pd.DataFrame({"name": ["ours", "theirs"], "value": [-40.0, 0.1]}), "What is seen", "share")
+    with Image.open(io.BytesIO(figure_png(figure, {"Title": "x"}))) as drawn:
+        assert drawn.width < 2_000
+    low, high = figure.axes[0].get_xlim()
+    assert low < -40 < 0.1 < high

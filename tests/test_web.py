@@ -334,7 +334,8 @@ def test_product_photos_are_found_by_their_ids(photo_folder, monkeypatch):
 def serve(*arguments, folder):
     return subprocess.Popen(
         [sys.executable, "-m", "fashion16_lib", "serve", *map(str, arguments), "--port", "0"], cwd=folder, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))        # a run in the background ignores it
 
 
 def test_serve_is_ready_when_it_says_so_and_ends_with_ctrl_c(library_path, python, photos, tmp_path):

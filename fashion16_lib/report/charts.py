@@ -117,7 +117,7 @@ def bars(
         axis.text(at, -0.75, name, color=PAPER_RED, fontsize=8, ha="center")
     axis.set(yticks=range(len(table)), yticklabels=table["name"], xlabel=unit)
     if from_zero:
-        axis.set_xlim(0, 1.12 * table["value"].max())
+        axis.set_xlim(1.12 * min(0.0, table["value"].min()), 1.12 * table["value"].max())
     else:
         axis.margins(x=0.3, y=0.25)
     axis.invert_yaxis()
