@@ -3,8 +3,7 @@ PROFILE   ?= quick
 DATASET   ?= fashion-mnist
 DATA_PATH ?=
 PYTHON    ?= python3
-PYTHON_HERE = .venv/bin/python
-RUN        = $(PYTHON_HERE) -m fashion16_lib
+RUN        = .venv/bin/python -m fashion16_lib
 OF_RUN     = --profile $(PROFILE) --dataset $(DATASET)
 PATH_GIVEN = $(if $(DATA_PATH),--data-path "$(DATA_PATH)")
 
@@ -63,7 +62,7 @@ verify: data   ## rerun PROFILE from nothing in build/verify and compare its num
 	@FASHION16_OUT=build/verify $(RUN) compare $(OF_RUN)
 
 bench: data   ## measure speed, memory and precision beside other ways; ratios into results/bench (about 20 minutes)
-	@$(PYTHON_HERE) benchmarks/bench.py
+	@.venv/bin/python benchmarks/bench.py
 
 publish: paper   ## put the executed notebooks of PROFILE into notebooks/
 	@$(RUN) publish --profile $(PROFILE)

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from web import png, running
+from web import both_searches, png, running
 
-from fashion16_lib.search.retrieval import DirectSearch, Fashion16
 from fashion16_lib.web.page import WORDS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: the page isn't tried")
@@ -42,8 +41,7 @@ def address(served_path):
 
 @pytest.fixture(scope="module")
 def python(served_path):
-    in_class = Fashion16.open(served_path)
-    return {"in-class": in_class, "direct": DirectSearch(in_class.library, in_class.extractor, in_class.classifier)}
+    return both_searches(served_path)
 
 
 @pytest.fixture(scope="module")

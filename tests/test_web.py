@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import CLOSET_CLASSES, CLOSET_SIZE
 from jsonschema import Draft202012Validator
 from PIL import Image
-from web import asked, form, png
+from web import asked, both_searches, form, png, serve
 
 from fashion16_lib.data.dataset import Dataset, load_class_folder
 from fashion16_lib.data.item_pictures import item_pictures
 from fashion16_lib.data.pictures import read_image
 from fashion16_lib.models.softmax_head import SoftmaxHead
 from fashion16_lib.search.hamming import hamming_distances
-from fashion16_lib.search.retrieval import DirectSearch, Fashion16
+from fashion16_lib.search.retrieval import Fashion16
 from fashion16_lib.settings import Fashion16Error
 from fashion16_lib.web.app import HEADERS, create_app
 from fashion16_lib.web.page import WORDS
@@ -32,7 +28,6 @@ from fashion16_lib.web.served import MODES, Served
 
 WEB = files("fashion16_lib.web")
 OPENAPI = json.loads((WEB / "static/openapi.json").read_text())
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +38,7 @@ def client(library_path):
 @pytest.fixture(scope="module")
 def python(library_path):
     """Return the same two searches in Python."""
-    in_class = Fashion16.open(library_path)
-    return {"in-class": in_class, "direct": DirectSearch(in_class.library, in_class.extractor, in_class.classifier)}
+    return both_searches(library_path)
 
 
 @pytest.fixture(scope="module")
@@ -329,13 +323,6 @@ def test_product_photos_are_found_by_their_ids(photo_folder, monkeypatch):
 
 
 # ---------------------------------------------------------------- the command
-
-
-def serve(*arguments, folder):
-    return subprocess.Popen(
-        [sys.executable, "-m", "fashion16_lib", "serve", *map(str, arguments), "--port", "0"], cwd=folder, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))        # a run in the background ignores it
 
 
 def test_serve_is_ready_when_it_says_so_and_ends_with_ctrl_c(library_path, python, photos, tmp_path):

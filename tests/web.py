@@ -5,6 +5,10 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +18,26 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fashion16_lib.search.retrieval import DirectSearch, Fashion16
 from fashion16_lib.web.serve import address_of, make_server
 from fashion16_lib.web.served import Served
 
+ROOT = Path(__file__).resolve().parents[1]
 BOUNDARY = "fashion16boundary"
+
+
+def both_searches(path: Path) -> dict[str, DirectSearch]:
+    """Return the two searches that a server answers with, in Python."""
+    in_class = Fashion16.open(path)
+    return {"in-class": in_class, "direct": DirectSearch(in_class.library, in_class.extractor, in_class.classifier)}
+
+
+def serve(*arguments: Any, folder: Path) -> subprocess.Popen:
+    """Start the serve command as a process; it says on its first line where it answers."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "fashion16_lib", "serve", *map(str, arguments), "--port", "0"], cwd=folder, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))        # a run in the background ignores it
 
 
 @contextmanager

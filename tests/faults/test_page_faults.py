@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import random
 import re
 import shutil
 import socket
-import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -25,7 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from web import asked, form, png, running, saved, searched
+from web import asked, form, png, running, saved, searched, serve
 
 from fashion16_lib.search.retrieval import Fashion16
 from fashion16_lib.web import served as served_module
@@ -33,8 +30,6 @@ from fashion16_lib.web import upload
 from fashion16_lib.web.serve import READ_BYTES
 from fashion16_lib.web.served import MAX_HITS
 from fashion16_lib.web.upload import MAX_BYTES, decode_upload
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -185,8 +180,7 @@ def peak_mib(pid):
 @contextmanager
 def serving(library, folder):
     """Serve a library in a process of its own; give its address and number."""
-    child = subprocess.Popen([sys.executable, "-m", "fashion16_lib", "serve", str(library), "--port", "0"], text=True,
-                             stdout=subprocess.PIPE, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    child = serve(library, folder=folder)
     try:
         yield re.search(r"http://\S+", child.stdout.readline())[0], child.pid
     finally:
