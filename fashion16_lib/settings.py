@@ -12,6 +12,7 @@ from typing import Any
 
 GIB = 2**30
 FASHION_MNIST = "fashion-mnist"
+DEEPFASHION = "deepfashion-consumer-to-shop"     # comes by PAIRS_PATH, beside a data set
 DATASETS = (FASHION_MNIST, "product-photos", "street-photos", "class-folder")
 
 
@@ -169,6 +170,8 @@ PARAMETERS = {
     "PROFILE": _one_of(*PROFILES),
     "DATASET": _one_of(*DATASETS),
     "DATA_PATH": Parameter("a path, or empty: the photos folder", lambda value: isinstance(value, str)),
+    "PAIRS_PATH": Parameter("a path, or empty: simulated street", lambda value: isinstance(value, str)),
+    "COLOURS": _one_of("hue", "palette"),
     "SEED": _whole(0, 2**32 - 1),
     "N_BITS": _whole(8, 4096, multiple=8),
     "CENTRED": _one_of(True, False),

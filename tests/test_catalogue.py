@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from archives import as_folder, as_zip
 from PIL import Image
 
 from fashion16_lib.data.catalogue import MIN_IMAGES_A_CLASS, fetch_photos, find_photos, in_words, load_photos
@@ -43,20 +44,6 @@ def shop(n_each: int = MIN_IMAGES_A_CLASS) -> dict[str, bytes]:
     kinds = ["Shirts"] * n_each + ["Dresses"] * n_each + ["Watches"] * 3 + ["Sweaters"] * 2
     rows = [(str(1000 + number), "Men", kind, "Blue") for number, kind in enumerate(kinds)]
     return {"styles.csv": table(rows).encode(), **{f"images/{row[0]}.jpg": jpeg() for row in rows}}
-
-
-def as_zip(path: Path, files: dict[str, bytes], inside: str = "") -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(f"{inside}{name}", content)
-    return path
-
-
-def as_folder(path: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(content)
-    return path
 
 
 @pytest.fixture(autouse=True)

@@ -176,8 +176,8 @@ def split(items: Dataset, sizes: Profile, seed: int = 0) -> Collection:
     ------
     ValueError : too few items for one in each part
     """
-    place = _by_digest(items.groups or items.ids, seed)
-    order = np.argsort(_by_digest(items.ids, seed + 1), kind="stable")
+    place = by_digest(items.groups or items.ids, seed)
+    order = np.argsort(by_digest(items.ids, seed + 1), kind="stable")
     is_test, is_tuning = place < TEST_SHARE, (place >= TEST_SHARE) & (place < TEST_SHARE + TUNING_SHARE)
     rest, tuning, test = (order[mask[order]] for mask in (~is_test & ~is_tuning, is_tuning, is_test))
     if min(len(rest), len(tuning), len(test)) == 0:
@@ -186,7 +186,7 @@ def split(items: Dataset, sizes: Profile, seed: int = 0) -> Collection:
     return _collection(items, items, rest, tuning, test, sizes)
 
 
-def _by_digest(texts: Sequence[str], seed: int) -> np.ndarray:
+def by_digest(texts: Sequence[str], seed: int) -> np.ndarray:
     """Return a number in [0, 1) for each text, the same wherever the text comes."""
     digests = (hashlib.sha256(f"{seed}/{text}".encode("utf-8", "surrogateescape")).digest() for text in texts)
     return np.array([int.from_bytes(digest[:6], "big") for digest in digests]) / 2**48

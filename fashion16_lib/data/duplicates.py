@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fashion16_lib.data.opencv import cv2
+from fashion16_lib.data.pictures import image_digest
 from fashion16_lib.data.preprocess import resize, to_grey
 from fashion16_lib.progress import progress
 
@@ -65,7 +65,7 @@ def prints_of(images: Sequence[np.ndarray] | np.ndarray) -> Prints:
         hashes[row] = difference_hash(image)
         little = resize(image, SMALL)
         small[row] = little[:, :, None] if little.ndim == 2 else little
-        digests.append(hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).digest())
+        digests.append(image_digest(image))
     return Prints(hashes, small.reshape(len(small), SMALL * SMALL * channels), tuple(digests))
 
 

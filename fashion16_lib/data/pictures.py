@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -169,6 +170,11 @@ def decode(store: Store, name: str) -> np.ndarray:
         raise ValueError(f"{Path(str(store)) / name}: {error}") from error
     with opened(content, str(Path(str(store)) / name)) as image:
         return upright(image)
+
+
+def image_digest(image: np.ndarray) -> bytes:
+    """Return the SHA-256 of an image's shape and pixels."""
+    return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).digest()
 
 
 def part_of(images: Any, rows: slice | np.ndarray) -> Any:

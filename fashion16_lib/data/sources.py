@@ -6,6 +6,7 @@ import errno
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,9 @@ class Website:
         """Download one file into the folder; raise ValueError with the reason."""
         if self.unreachable:
             raise NotThereError(self.unreachable)
-        import pooch  # here, since its bar greets a notebook that only reads data with a warning
+        with warnings.catch_warnings():         # its bar greets a notebook with one about widgets
+            warnings.simplefilter("ignore")
+            import pooch
 
         bar = sys.stderr.isatty()
         get = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16, timeout=(self.connect_seconds, 30))

@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from fashion16_lib.data.pictures import part_of
+from fashion16_lib.data.pictures import image_digest, part_of
 from fashion16_lib.files import digest_of, hdf5_bytes, replace_file
 from fashion16_lib.progress import progress
 from fashion16_lib.settings import GIB, data_folder
@@ -25,11 +25,6 @@ from fashion16_lib.settings import GIB, data_folder
 IMAGES_A_FILE = 256
 CAP_BYTES = 10 * GIB
 UNREADABLE = (OSError, KeyError, ValueError, TypeError, RuntimeError)      # what h5py raises on damaged files
-
-
-def image_digest(image: np.ndarray) -> bytes:
-    """Return the SHA-256 of an image's shape and pixels."""
-    return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).digest()
 
 
 class CachedExtractor:
