@@ -52,6 +52,15 @@ ON_PHOTOS = (
     ("31-train-multi-label", {"N_SEEDS": 1, "PIXELS": 48}),
     ("32-judge-multi-label", {"N_SEEDS": 1, "SEED": 1}),
     ("33-search-by-attributes", {"N_CLASSES": 1, "N_BITS": 256}),
+    ("40-describe-by-hand", {"SEED": 1}),               # 42 reads what 40 and 41 left, with the same seed
+    ("41-describe-by-network", {"SEED": 1}),
+    ("42-learn-the-distance", {"SEED": 1}),
+    ("40-describe-by-hand", {"COLOURS": "palette"}),
+    ("41-describe-by-network", {"PIXELS": 48}),
+    ("42-learn-the-distance", {"N_RUNS": 3}),
+    ("43-search-street-to-shop", {}),
+    ("43-search-street-to-shop", {"N_BITS": 256}),
+    ("43-search-street-to-shop", {"N_BITS": 16}),
 )
 BASE = json.loads((ROOT / "results/expected/smoke.json").read_text(encoding="utf-8"))      # without any exercise
 
@@ -338,3 +347,36 @@ def test_exercises_of_33(exercises_on_photos):
     assert left[one] == pytest.approx(base[one], abs=0.02)
     direct = "direct_type_and_colour_precision_at_20"
     assert left[direct] > base[direct]
+
+
+def test_exercises_of_40(exercises_on_photos):
+    palette, others = exercises_on_photos["40", "palette"], exercises_on_photos["40", 1]
+    base = expected_on_photos("40-describe-by-hand", palette)
+    for name in ("hog", "harris_corners"):
+        assert palette[f"hand_top_20_{name}_l1"] == pytest.approx(base[f"hand_top_20_{name}_l1"], abs=1e-4)
+    of_colour = "hand_top_20_colour_histogram_l1"
+    assert palette[of_colour] != pytest.approx(base[of_colour], abs=1e-3)
+    assert others.photos != palette.photos and others["hand_top_20"] > 2 * others["hand_chance_top_20"]
+
+
+def test_exercises_of_41(exercises_on_photos):
+    larger, others = exercises_on_photos["41", 48], exercises_on_photos["41", 1]
+    base = expected_on_photos("41-describe-by-network", larger)
+    assert larger["vgg16_n_parameters"] == base["vgg16_n_parameters"] == 138_357_544
+    assert larger["vgg16_flat_top_20_cosine"] != pytest.approx(base["vgg16_flat_top_20_cosine"], abs=1e-3)
+    assert others.photos != larger.photos
+    assert others["silhouette_by_domain"] > others["silhouette_by_category"]
+
+
+def test_exercises_of_42(exercises_on_photos):
+    others, thrice = exercises_on_photos["42", 1], exercises_on_photos["42", 3]
+    assert others["siamese_top_20_all_other_colour"] > others["network_top_20_all_other_colour"]
+    trainings = thrice.metrics["siamese_top_20_over_trainings"]
+    assert trainings["n"] == 3 and trainings["low"] < trainings["value"] < trainings["high"]
+    assert others.metrics["siamese_top_20_over_trainings"]["n"] == 1
+
+
+def test_exercises_of_43(exercises_on_photos):
+    at = [exercises_on_photos["43", 16], exercises_on_photos["43",], exercises_on_photos["43", 256]]
+    fewer, base, more = (left.tables["43-routes"].set_index(["name", "kind"])["value"] for left in at)
+    assert (more > base).all() and (base > fewer).all()
