@@ -34,7 +34,7 @@ def test_null_equal_arms():
     wanted = [claim for claim in CLAIMS_STREET_TO_SHOP if claim.null == "equal arms"]
     assert len(wanted) >= 6
     for claim in wanted:
-        is_ratio = claim.metric.endswith("_over_network")
+        is_ratio = "_over_network" in claim.metric
         assert verdict(claim.id, one if is_ratio else none) == NOT_TESTABLE, claim.id
         more = paired_difference(same + 0.3, same) if not is_ratio else ratio_of_means(2 * same, same, ["a"] * 50)
         less = paired_difference(same, same + 0.3) if not is_ratio else ratio_of_means(same / 2, same, ["a"] * 50)

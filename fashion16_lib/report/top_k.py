@@ -35,11 +35,12 @@ def curves_in_panels(
         if marks and category in marks:
             x, y, words = marks[category]
             axis.plot(x, y, "*", color=PAPER_RED, markersize=10)
-            axis.annotate(words, (x, y), xytext=(4, 4), textcoords="offset points", color=PAPER_RED, fontsize=7)
+            axis.annotate(words, (x, y), xytext=(5, -9), textcoords="offset points", color=PAPER_RED, fontsize=7)
         axis.set_title(category, fontsize=9)
     axes.flat[0].set_ylim(0, 1.05 * table["y"].max())
-    for axis in axes[-1]:
+    for axis in axes.flat[max(0, len(categories) - axes.shape[1]): len(categories)]:    # nothing stands below these
         axis.set_xlabel(xlabel)
+        axis.tick_params(labelbottom=True)
     for axis in axes[:, 0]:
         axis.set_ylabel(ylabel)
     for name in missing:
