@@ -150,10 +150,10 @@ def tolerance_of(record: dict[str, Any], profile: str) -> float | None:
         return ROUNDING
     if NEAR_TIE in name or unit in ("ms", "us", "s") or OF_THE_MACHINE & set(name.split("_")):
         return None
-    if profile == "smoke" and name.startswith(STEEP_AT_SMOKE):
-        return None
     if unit == "count":
         return 0
+    if profile == "smoke" and name.startswith(STEEP_AT_SMOKE) and not name.endswith("of_majority_guess"):
+        return None
     at_smoke, above = next(rule for part, rule in TOLERANCES.items() if part in name)
     absolute = isinstance(value, int) or "epoch" in name        # also the mean of a few runs' best epochs
     scale = 100 if unit == "%" else 1 if absolute else max(1, abs(value))

@@ -14,7 +14,6 @@ from fashion16_lib.progress import progress
 PIXELS = 64                     # every photo is brought to 64 x 64 first; the text names no size
 CELL, DIRECTIONS = 8, 9         # HOG: pixels of a cell's side, bins of the gradient's direction
 N_COLOURS = 25                  # the text's
-COLOURS = ("hue", "palette")
 COHERENT = 0.01                 # of all pixels: so large a patch of a colour is coherent (Pass, Zabih & Miller, 1996)
 BLOCK, SOBEL, KAPPA = 2, 3, 0.04        # Harris & Stephens, 1988, as OpenCV's manual has them
 CORNER = 0.01                   # of the strongest answer: a pixel above is a corner
