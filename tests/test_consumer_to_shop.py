@@ -29,6 +29,17 @@ def picture(seed: int) -> bytes:
     return out.getvalue()
 
 
+def landmarks(photos: list[str]) -> bytes:
+    """Return the file of the garments' corners: tops have six points, bottoms four, dresses and skirts eight."""
+    corners = ["0 8 10", "0 36 10", "0 8 24", "0 36 24", "0 8 36", "0 36 36", "2 8 49", "0 36 49"]
+    points = {"CLOTHING": (1, corners[:6]), "TROUSERS": (2, corners[:4]), "DRESSES": (3, corners)}
+    lines = []
+    for photo in photos:
+        kind, each = points[photo.split("/")[2]]
+        lines.append(f"{photo.removeprefix('Img/')} {kind} 1 {' '.join(each)}")
+    return "\n".join([str(len(lines)), "image_name clothes_type variation_type ...", *lines, ""]).encode()
+
+
 def benchmark(n_items: int = 12) -> dict[str, bytes]:
     """Return its files: garments of each category, two photos of customers and two of the shop each, in three parts."""
     files, lines, number = {}, [], 0
@@ -42,6 +53,7 @@ def benchmark(n_items: int = 12) -> dict[str, bytes]:
                 files[f"Img/{street}"], files[f"Img/{shop}"] = picture(10 * number), picture(10 * number + 1)
                 lines.append(f"{street}   {shop} id_{number:08d} {part}")
     files["Eval/list_eval_partition.txt"] = (HEAD.format(n=len(lines)) + "\n".join(lines) + "\n").encode()
+    files["Anno/list_landmarks_consumer2shop.txt"] = landmarks([name for name in files if name.startswith("Img/")])
     files["Anno/list_bbox_consumer2shop.txt"] = b"0\nimage_name clothes_type source_type x_1 y_1 x_2 y_2\n"
     return files
 
@@ -128,7 +140,7 @@ def test_as_garments_from_both_sides(root):
     assert photos.images[0].shape == (60, 45, 3) and set(photos.label_names) == set(CATEGORIES)
 
 
-def test_the_four_notebooks_run_on_it(photo_folder, tmp_path, monkeypatch):
+def test_the_notebooks_on_pairs_run_on_it(photo_folder, tmp_path, monkeypatch):
     root = as_folder(tmp_path / "benchmark", benchmark(40))
     alone = sorted((root / "Img/img/DRESSES/Skirt").iterdir())[1]               # of the test part: nobody asks for it
     for name in ("comsumer_01.jpg", "comsumer_02.jpg"):
@@ -136,11 +148,11 @@ def test_the_four_notebooks_run_on_it(photo_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("FASHION16_OUT", str(tmp_path / "out"))
     monkeypatch.setenv("FASHION16_PHOTOS", str(photo_folder))
     given = {"DATASET": "product-photos", "PAIRS_PATH": str(root)}
-    assert run_notebooks(["40", "41", "42", "43"], "smoke", given) == 0
+    assert run_notebooks(["40", "41", "42", "43", "53"], "smoke", given) == 0
     results = tmp_path / "out/results/smoke-product-photos"
     told = {path: path.read_text(encoding="utf-8").splitlines()[-1] for path in results.glob("tables/4*.md")}
     assert len(told) >= 4
     assert all("DeepFashion" in caption or "four networks" in caption for caption in told.values()), told
     assert not [caption for caption in told.values() if "simulated" in caption or "product photos" in caption]
-    for path in results.glob("metrics/4*.json"):
+    for path in results.glob("metrics/[45]*.json"):
         assert json.loads(path.read_text(encoding="utf-8"))["provenance"]["dataset"] == "deepfashion-consumer-to-shop"

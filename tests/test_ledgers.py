@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from fashion16_lib.evaluate.claims_multi_label import CLAIMS_MULTI_LABEL
+from fashion16_lib.evaluate.claims_product_search import CLAIMS_PRODUCT_SEARCH
 from fashion16_lib.evaluate.claims_street_to_shop import CLAIMS_STREET_TO_SHOP
 from fashion16_lib.evaluate.verdict import KINDS, NULLS
 
-LEDGERS = (CLAIMS_MULTI_LABEL, CLAIMS_STREET_TO_SHOP)
+LEDGERS = (CLAIMS_MULTI_LABEL, CLAIMS_STREET_TO_SHOP, CLAIMS_PRODUCT_SEARCH)
 
 
 @pytest.mark.parametrize("claim", [claim for ledger in LEDGERS for claim in ledger], ids=lambda claim: claim.id)

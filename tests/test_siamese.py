@@ -8,7 +8,7 @@ import pytest
 from fashion16_lib.data.dataset import Dataset
 from fashion16_lib.evaluate.item_recall import feature_distances, places
 from fashion16_lib.models.embedding import Embedding, EmbeddingExtractor, of_length_1
-from fashion16_lib.models.siamese import LOSSES, MARGINS, NEGATIVES, _loss, learn_distance, seen_from_both_sides
+from fashion16_lib.models.siamese import LOSSES, MARGINS, NEGATIVES, learn_distance, seen_from_both_sides, table_loss
 from fashion16_lib.settings import Fashion16Error
 
 N_FEATURES = 40
@@ -83,7 +83,7 @@ def by_hand(loss: str, negatives: str, table: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("negatives", NEGATIVES)
 def test_the_loss_of_a_table_is_the_formula(loss, negatives):
     table = np.random.default_rng(3).uniform(0, 2, (7, 7)).astype(np.float32)
-    found = np.asarray(_loss(loss, negatives)(np.eye(7, dtype=np.float32), table))
+    found = np.asarray(table_loss(loss, negatives)(np.eye(7, dtype=np.float32), table))
     np.testing.assert_allclose(found, by_hand(loss, negatives, table), rtol=1e-4)
 
 
@@ -101,6 +101,13 @@ def test_only_garments_of_both_sides_are_learned_from():
     street, shop = two_sides(range(20))
     some = seen_from_both_sides(street, (shop[0][:5], shop[1][:5]))
     assert [list(of) for of in some.rows] == [sorted(shop[1][:5])] * 2
+
+
+def test_each_row_of_inputs_knows_its_garment():
+    street, shop = two_sides(range(20))
+    sides = street, (shop[0][:5], shop[1][:5])
+    for found, (_, garments) in zip(seen_from_both_sides(*sides).items, sides, strict=True):
+        assert found.tolist() == [item if int(item) < 5 else "" for item in garments]
 
 
 # ---------------------------------------------------------------- the arrays
@@ -128,7 +135,7 @@ def test_it_comes_back_from_its_file(embedding, tmp_path):
 
 def test_one_that_may_know_the_answers_is_refused(embedding, tmp_path):
     embedding.save(tmp_path / "embedding.h5", "abc")
-    with pytest.raises(Fashion16Error, match=r"was learned from other photos.*run 42 with the same SEED"):
+    with pytest.raises(Fashion16Error, match=r"was learned from other photos.*run its notebook with the same SEED"):
         Embedding.open(tmp_path / "embedding.h5", "xyz")
 
 
@@ -144,7 +151,7 @@ def test_a_damaged_file_is_named(embedding, tmp_path, harm):
         path.write_bytes(content)
     else:
         path.write_bytes(b"no HDF5" if harm == "text" else content[: len(content) // 2])
-    with pytest.raises(Fashion16Error, match=r"embedding\.h5: got no embedding that can be read.*run 42 again"):
+    with pytest.raises(Fashion16Error, match=r"\.h5: got no embedding that can be read.*run its notebook again"):
         Embedding.open(path, "abc")
 
 
@@ -169,3 +176,36 @@ def test_as_an_extractor(embedding):
     np.testing.assert_array_equal(extractor.extract(images), embedding.embed(Source().extract(images)))
     assert extractor.n_features == embedding.n_features
     assert extractor.fingerprint == {"kind": "embedding", "sha256": embedding.sha256, "source": {"kind": "numbers"}}
+
+
+# ---------------------------------------------------------------- without a hidden layer
+
+def one_layer() -> Embedding:
+    rng = np.random.default_rng(4)
+    return Embedding({"first": rng.normal(size=(6, 3)), "first_bias": rng.normal(size=3)})
+
+
+def test_one_layer_alone_is_a_line_brought_to_length_1(tmp_path):
+    embedding, features = one_layer(), np.random.default_rng(5).normal(size=(9, 6)).astype(np.float32)
+    weights, bias = embedding.arrays["first"].astype(float), embedding.arrays["first_bias"].astype(float)
+    for point, x in zip(embedding.embed(features), features.astype(float), strict=True):
+        z = weights.T @ (x / np.sqrt((x**2).sum())) + bias
+        np.testing.assert_allclose(point, z / np.sqrt((z**2).sum()), atol=1e-6)
+    assert embedding.n_features == 3
+    embedding.save(tmp_path / "embedding.h5", "abc")
+    again = Embedding.open(tmp_path / "embedding.h5", "abc")
+    assert list(again.arrays) == ["first", "first_bias"] and again.sha256 == embedding.sha256
+    np.testing.assert_array_equal(again.embed(features), embedding.embed(features))
+
+
+@pytest.mark.parametrize("arrays", [
+    {}, {"first": (6, 3)}, {"first_bias": (3,)}, {"first": (6, 3), "second": (3, 2)},
+    {"second": (6, 3), "second_bias": (3,)},
+    {"first": (6, 3), "first_bias": (2,)}, {"first": (6,), "first_bias": ()}, {"first": (6, 3), "first_bias": (3, 1)},
+    {"first": (6, 3), "first_bias": (3,), "second": (3, 2)},
+    {"first": (6, 3), "first_bias": (3,), "second": (4, 2), "second_bias": (2,)},
+    {"first": (6, 3), "first_bias": (3,), "third": (3, 2)},
+])
+def test_arrays_that_are_neither_one_layer_nor_two_are_refused(arrays):
+    with pytest.raises(Fashion16Error, match="two layers that fit together, or the first alone, got"):
+        Embedding({name: np.zeros(shape, np.float32) for name, shape in arrays.items()})

@@ -55,14 +55,19 @@ def recolour(image: np.ndarray, garment: np.ndarray, rng: np.random.Generator) -
 def move(image: np.ndarray, garment: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Scale, turn, shift and tilt: the camera stands elsewhere, and a part of the garment may leave the picture."""
     height, width = image.shape[:2]
+    view = _camera(height, width, rng)
+    seen = cv2.warpPerspective(image, view, (width, height), flags=cv2.INTER_LINEAR, borderValue=ground(image))
+    return seen, cv2.warpPerspective(garment.astype(np.uint8), view, (width, height), flags=cv2.INTER_NEAREST) > 0
+
+
+def _camera(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """Return where the moved camera sees each point of the picture, a (3, 3) matrix."""
     middle, size = np.array([width - 1, height - 1]) / 2, np.array([width, height])
     corners = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], np.float32)
     turn = cv2.getRotationMatrix2D(tuple(middle), rng.uniform(-TURN, TURN), rng.uniform(*ZOOM))
     landed = corners @ turn[:, :2].T + turn[:, 2] + size * rng.uniform(-SHIFT, SHIFT, 2)
     landed += size * rng.uniform(-TILT, TILT, (4, 2))
-    view = cv2.getPerspectiveTransform(corners, landed.astype(np.float32))
-    seen = cv2.warpPerspective(image, view, (width, height), flags=cv2.INTER_LINEAR, borderValue=ground(image))
-    return seen, cv2.warpPerspective(garment.astype(np.uint8), view, (width, height), flags=cv2.INTER_NEAREST) > 0
+    return cv2.getPerspectiveTransform(corners, landed.astype(np.float32))
 
 
 def furnish(image: np.ndarray, garment: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -132,20 +137,44 @@ def street_stages(
     item, view, seed : what the chance is drawn by: the same, the same photo
     recoloured : dye the garment first. The rest of the chance is that of the photo in its own colour
     """
-    garment, stages = garment_on_ground(image), {"shop": image}
-    if recoloured:
-        image, garment = recolour(image, garment, _chance(seed, item, view, "colour"))
-        stages["other colour"] = image
-    rng = _chance(seed, item, view, "street")
-    for name, step in STEPS.items():
-        image, garment = step(image, garment, rng)
-        stages[name] = image
-    return stages
+    return {name: seen for name, (seen, _) in _stages(image, item, view, recoloured, seed).items()}
 
 
 def street_photo(image: np.ndarray, item: str, view: int = 0, recoloured: bool = False, seed: int = 0) -> np.ndarray:
     """Return a product photo as a phone might have seen it; see `street_stages`."""
-    return list(street_stages(image, item, view, recoloured, seed).values())[-1]
+    return list(_stages(image, item, view, recoloured, seed).values())[-1][0]
+
+
+def street_garment(image: np.ndarray, item: str, view: int = 0, seed: int = 0) -> np.ndarray:
+    """Return where the garment is in `street_photo`, what is in front of it included, (h, w) bool."""
+    return list(_stages(image, item, view, False, seed).values())[-1][1]
+
+
+def street_points(points: np.ndarray, size: tuple[int, int], item: str, view: int = 0, seed: int = 0) -> np.ndarray:
+    """Return where points (n, 2), x and y, of a product photo are in its `street_photo`, (n, 2) float64.
+
+    Parameters
+    ----------
+    size : height and width of the photo
+    """
+    camera = _camera(*size, _chance(seed, item, view, "street"))        # the first that is drawn
+    return cv2.perspectiveTransform(np.asarray(points, np.float64)[None], camera)[0]
+
+
+def _stages(
+    image: np.ndarray, item: str, view: int, recoloured: bool, seed: int
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return photo and garment after each step."""
+    garment = garment_on_ground(image)
+    stages = {"shop": (image, garment)}
+    if recoloured:
+        image, garment = recolour(image, garment, _chance(seed, item, view, "colour"))
+        stages["other colour"] = image, garment
+    rng = _chance(seed, item, view, "street")
+    for name, step in STEPS.items():
+        image, garment = step(image, garment, rng)
+        stages[name] = image, garment
+    return stages
 
 
 def _chance(*about: object) -> np.random.Generator:

@@ -32,6 +32,7 @@ STREET_TYPES = {
 }
 TEST_SHARE, TUNING_SHARE = 0.5, 0.1     # half to search in: 95 skirts must leave a gallery
 SAME_COLOUR, OTHER_COLOUR, AS_IT_COMES = "same colour", "other colour", "colour as it comes"
+COLOURS = (SAME_COLOUR, OTHER_COLOUR)
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Part:
 
     shop: Dataset
     street: dict[str, Dataset]
+
+    @property
+    def own(self) -> Dataset:
+        """Return the street photos in the garment's own colour, or as it comes."""
+        return next(iter(self.street.values()))
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,7 @@ def _part_of(benchmark: ConsumerToShop, name: str, sizes: Sizes) -> Part:
 
 
 def in_categories(photos: Dataset, column: str, types: Mapping[str, Sequence[str]]) -> Dataset:
-    """Return the photos whose type belongs to one of the four categories, with these as their classes.
+    """Return the photos whose type belongs to one of the categories, with these as their classes.
 
     Parameters
     ----------
@@ -139,12 +145,12 @@ def in_categories(photos: Dataset, column: str, types: Mapping[str, Sequence[str
     if photos.attributes is None:
         raise ValueError(f"{photos.name} has no table of types; use product-photos or street-photos")
     category = {kind: name for name, kinds in types.items() for kind in kinds}
-    return labelled_by(photos, photos.attributes[column].map(category), CATEGORIES)
+    return labelled_by(photos, photos.attributes[column].map(category), tuple(types))
 
 
-def product_categories(path: str | Path = "") -> Dataset:
-    """Return the product photos of the four categories."""
-    return in_categories(load_items("product-photos", path, label_by="articleType"), "articleType", PRODUCT_TYPES)
+def product_categories(path: str | Path = "", types: Mapping[str, Sequence[str]] = PRODUCT_TYPES) -> Dataset:
+    """Return the product photos of the text's four categories, or of others."""
+    return in_categories(load_items("product-photos", path, label_by="articleType"), "articleType", types)
 
 
 def street_categories() -> Dataset:
@@ -152,16 +158,20 @@ def street_categories() -> Dataset:
     return in_categories(load_items("street-photos", label_by="label"), "label", STREET_TYPES)
 
 
-def simulated_pairs(photos: Dataset, sizes: Sizes, seed: int = 0) -> StreetToShop:
+def simulated_pairs(
+    photos: Dataset, sizes: Sizes, seed: int = 0, colours: Sequence[str] = COLOURS, twins: bool = True
+) -> StreetToShop:
     """Return product photos, each garment seen again in a simulated street, in its own and in another colour.
 
     Photos with the same pixels are one garment, the first of them by id; so no twin is on the other side of the split.
 
     Parameters
     ----------
-    photos : in the four categories
+    photos : in their categories
     sizes : at most so many garments of a category, chosen by the digest of their id
     seed : of the split and the street
+    colours : which of COLOURS the street shows
+    twins : keep all photos of a garment; else only the first, so that each query has one right photo
     """
     kept = first_of_each(photos.label_names, photos.ids, sizes.n_items)
     chosen = photos.take(np.flatnonzero(np.isin(photos.ids, kept)))
@@ -169,7 +179,9 @@ def simulated_pairs(photos: Dataset, sizes: Sizes, seed: int = 0) -> StreetToSho
     first: dict[bytes, str] = {}
     items = [first.setdefault(image_digest(image), item) for image, item in zip(images, chosen.ids, strict=True)]
     shop = replace(chosen, images=_of_one_size(images), groups=tuple(items))
-    place = by_digest(items, seed)
+    if not twins:
+        shop = shop.take(np.flatnonzero(np.array(items) == np.array(shop.ids)))
+    place = by_digest(list(shop.groups or ()), seed)
     rows = {"test": place < TEST_SHARE, "tuning": (place >= TEST_SHARE) & (place < TEST_SHARE + TUNING_SHARE),
             "train": place >= TEST_SHARE + TUNING_SHARE}
     parts = {}
@@ -177,8 +189,7 @@ def simulated_pairs(photos: Dataset, sizes: Sizes, seed: int = 0) -> StreetToSho
         of_shop = shop.take(np.flatnonzero(mask))
         views = sizes.n_views if name == "train" else 1
         parts[name] = Part(of_shop, {
-            SAME_COLOUR: _in_the_street(of_shop, views, False, seed),
-            OTHER_COLOUR: _in_the_street(of_shop, views, True, seed),
+            colour: _in_the_street(of_shop, views, colour == OTHER_COLOUR, seed) for colour in colours
         })
     return StreetToShop("simulated street, product photos", parts["train"], parts["tuning"], parts["test"])
 

@@ -54,10 +54,11 @@ class Places:
                                  "same SEED, photos and profile")
         return cls(*(table[field.name].to_numpy(np.int64) for field in fields(cls))), str(table["how"].iloc[0])
 
-    def found_within(self, k: int) -> np.ndarray:
+    def found_within(self, k: int | np.ndarray) -> np.ndarray:
         """Return each query's chance that a right photo is among the first k, over the order of tied ones, (q,).
 
-        Of the tied, j come within k. All of them are wrong with the chance C(wrong, j) / C(wrong + right, j).
+        k is one number for all, or each query's own, (q,). Of the tied, j come within k. All of them are wrong with
+        the chance C(wrong, j) / C(wrong + right, j).
         """
         from scipy.special import gammaln
 
@@ -68,6 +69,18 @@ class Places:
         missed = np.exp(gammaln(wrong + 1) - gammaln(wrong - j + 1)
                         + gammaln(wrong + right - j + 1) - gammaln(wrong + right + 1))
         return np.where(can_miss, 1 - missed, 1.0)
+
+    def inverse_place(self) -> np.ndarray:
+        """Return one over the place of each query's first right photo, expected over the order of tied ones, (q,).
+
+        It is the average precision where one photo is right; 0 where none is.
+        """
+        first = self.nearer + 1
+        found = np.zeros(len(first))
+        for behind in range(int(self.tied_wrong.max(initial=0)) + 1):
+            chance = self.found_within(first + behind) - self.found_within(first + behind - 1)
+            found += chance / (first + behind)
+        return np.where(self.tied_right > 0, found, 0.0)
 
 
 def places(

@@ -1,10 +1,11 @@
-"""Street to shop: what twin networks have learned, as four arrays: features in, points on a sphere out."""
+"""Street to shop: what networks have learned, as a few arrays: features in, points on a sphere out."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from fashion16_lib.files import hdf5_bytes, replace_file
 from fashion16_lib.settings import Fashion16Error
 
-ARRAYS = ("first", "first_bias", "second", "second_bias")
+ARRAYS = ("first", "first_bias", "second", "second_bias")       # the last two where there is a hidden layer
 CHUNK_ROWS = 1024       # features are embedded this many rows at a time
 
 
@@ -26,11 +27,12 @@ def of_length_1(vectors: np.ndarray) -> np.ndarray:
 class Embedding:
     """Map features to points whose distance says how alike two garments are.
 
-        e(x) = z / |z|,   z = W2 relu(W1 x / |x| + b1) + b2
+        e(x) = z / |z|,   z = W2 relu(W1 x / |x| + b1) + b2,   or without a hidden layer   z = W1 x / |x| + b1
 
     Parameters
     ----------
-    arrays : "first" W1 (d, hidden), "first_bias" b1, "second" W2 (hidden, outputs), "second_bias" b2, float32
+    arrays : "first" W1 (d, hidden), "first_bias" b1, "second" W2 (hidden, outputs), "second_bias" b2, float32; without
+        a hidden layer the first two, (d, outputs)
 
     Raises
     ------
@@ -38,18 +40,26 @@ class Embedding:
     """
 
     def __init__(self, arrays: dict[str, np.ndarray]) -> None:
-        shapes = {name: np.shape(array) for name, array in arrays.items()}
-        if set(shapes) != set(ARRAYS) or len(shapes["first"]) != 2 or shapes["second"][:1] != shapes["first_bias"] \
-                or shapes["first"][1:] != shapes["first_bias"] or shapes["second"][1:] != shapes["second_bias"]:
-            raise Fashion16Error(f"an embedding needs {', '.join(ARRAYS)}, two layers that fit together, got {shapes}; "
-                                 "train it again")
-        self.arrays = {name: np.ascontiguousarray(arrays[name], np.float32) for name in ARRAYS}
-        self.n_features = self.arrays["second"].shape[1]
+        shapes = [np.shape(arrays[name]) for name in ARRAYS if name in arrays]
+        layers = list(zip(shapes[::2], shapes[1::2], strict=False))
+        fits = set(arrays) in ({*ARRAYS}, {*ARRAYS[:2]}) \
+            and all(len(weights) == 2 and bias == weights[1:] for weights, bias in layers) \
+            and (len(layers) == 1 or layers[1][0][:1] == layers[0][1])
+        if not fits:
+            said = {name: np.shape(array) for name, array in arrays.items()}
+            raise Fashion16Error(f"an embedding needs {', '.join(ARRAYS)}, two layers that fit together, or the first "
+                                 f"alone, got {said}; train it again")
+        self.arrays = {name: np.ascontiguousarray(arrays[name], np.float32) for name in ARRAYS if name in arrays}
+        self.n_features = shapes[-1][0]
+
+    @cached_property
+    def _exact(self) -> list[np.ndarray]:
+        return [each.astype(np.float64) for each in self.arrays.values()]
 
     @property
     def sha256(self) -> str:
         """Return the digest of the arrays: two embeddings with one digest are the same."""
-        return hashlib.sha256(b"".join(self.arrays[name].astype("<f4").tobytes() for name in ARRAYS)).hexdigest()
+        return hashlib.sha256(b"".join(each.astype("<f4").tobytes() for each in self.arrays.values())).hexdigest()
 
     def embed(self, features: np.ndarray) -> np.ndarray:
         """Return e of features (n, d), (n, outputs) float32 of length 1; nearer means more alike."""
@@ -58,11 +68,13 @@ class Embedding:
             raise ValueError(f"features must be (n, {n_inputs}) finite numbers, got shape {features.shape}; use the "
                              "extractor that the embedding was learned on")
         found = np.empty((len(features), self.n_features), np.float32)
-        first, first_bias, second, second_bias = (self.arrays[name].astype(np.float64) for name in ARRAYS)
+        first, first_bias, *second = self._exact
         for start in range(0, len(features), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)             # float64: the same point alone and in a batch
-            hidden = np.maximum(of_length_1(features[rows].astype(np.float64)) @ first + first_bias, 0)
-            found[rows] = of_length_1(hidden @ second + second_bias)
+            numbers = of_length_1(features[rows].astype(np.float64)) @ first + first_bias
+            if second:
+                numbers = np.maximum(numbers, 0) @ second[0] + second[1]
+            found[rows] = of_length_1(numbers)
         return found
 
     def save(self, path: Path, learned_from: str) -> None:
@@ -89,13 +101,14 @@ class Embedding:
         """
         try:
             with h5py.File(io.BytesIO(path.read_bytes())) as file:
-                found, arrays = file.attrs["learned_from"], {name: file[name][:] for name in ARRAYS}
+                found, arrays = file.attrs["learned_from"], {name: file[name][:] for name in file}
         except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-            raise Fashion16Error(f"{path}: got no embedding that can be read ({error}); run 42 again") from error
+            raise Fashion16Error(f"{path}: got no embedding that can be read ({error}); run its notebook again") \
+                from error
         if found != learned_from:
             raise Fashion16Error(f"{path} was learned from other photos ({str(found)[:12]}..., here "
-                                 f"{learned_from[:12]}...) and may know those that are asked for; run 42 with the same "
-                                 "SEED, photos and profile")
+                                 f"{learned_from[:12]}...) and may know those that are asked for; run its notebook "
+                                 "with the same SEED, photos and profile")
         return cls(arrays)
 
 

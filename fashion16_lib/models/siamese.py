@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+from fashion16_lib.data.street_to_shop import Part
 from fashion16_lib.features.components import principal_components
 from fashion16_lib.models.embedding import Embedding, of_length_1
 from fashion16_lib.progress import progress
@@ -40,6 +41,21 @@ class Seen:
     axes: np.ndarray
     mean: np.ndarray
 
+    @property
+    def items(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the garment of each row of inputs, "" where one side alone has it, (n,) texts of either side."""
+        sides = []
+        for inputs, rows in zip(self.inputs, self.rows, strict=True):
+            names = np.full(len(inputs), "", object)
+            for item, places in rows.items():
+                names[places] = item
+            sides.append(names)
+        return sides[0], sides[1]
+
+    def inputs_of(self, features: np.ndarray) -> np.ndarray:
+        """Return features (n, d) as the inputs of other photos, (n, components) float32."""
+        return ((of_length_1(np.asarray(features)) - self.mean) @ self.axes).astype(np.float32)
+
 
 def seen_from_both_sides(street: Features, shop: Features, seed: int = 0) -> Seen:
     """Return the features (n, d) of street and shop photos, each with its garment, as twins see them.
@@ -58,6 +74,11 @@ def seen_from_both_sides(street: Features, shop: Features, seed: int = 0) -> See
     inputs = tuple(((side - found.mean_) @ axes).astype(np.float32) for side in sides)
     kept = tuple({item: of[item] for item in sorted(both)} for of in rows)
     return Seen((inputs[0], inputs[1]), (kept[0], kept[1]), axes, found.mean_.astype(np.float64))
+
+
+def seen_of(part: Part, features: tuple[np.ndarray, np.ndarray], seed: int = 0) -> Seen:
+    """Return a part's features of street and shop photos as twins see them; see `seen_from_both_sides`."""
+    return seen_from_both_sides((features[0], part.own.groups or ()), (features[1], part.shop.groups or ()), seed)
 
 
 def learn_distance(
@@ -85,24 +106,37 @@ def learn_distance(
     ------
     ValueError : an unknown loss or choice of negatives
     """
-    if loss not in LOSSES or negatives not in NEGATIVES:
-        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, negatives one of {', '.join(NEGATIVES)}, got "
-                         f"{loss!r} and {negatives!r}")
+    measured = table_loss(loss, negatives)
     keras.utils.set_random_seed(seed)
-    twin = _twin(seen.axes.shape[1])
+    twin = build_tower(seen.axes.shape[1])
     network = _pair_table(twin, loss)
-    network.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE, n_steps)),
-                    _loss(loss, negatives), jit_compile=False)
+    network.compile(falling_rate(n_steps), measured, jit_compile=False)
+    for rows in progress(batches(seen, n_steps, seed), f"Siamese, {loss}, {negatives} negatives", n_steps, "batch"):
+        batch = [side[of_side] for side, of_side in zip(seen.inputs, rows, strict=True)]
+        network.train_on_batch(batch, np.eye(len(rows[0]), dtype=np.float32))
+    return embedding_of(twin, seen)
+
+
+def batches(seen: Seen, n_steps: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield for each step the rows of street and of shop photos, (64,) each: a garment once on either side."""
     rng, items = np.random.default_rng(seed), list(seen.rows[0])
-    size = min(N_ITEMS, len(items))
-    for _ in progress(range(n_steps), f"Siamese, {loss}, {negatives} negatives", unit="batch"):
-        chosen = [items[place] for place in rng.permutation(len(items))[:size]]
-        batch = [side[[rng.choice(of[item]) for item in chosen]]
-                 for side, of in zip(seen.inputs, seen.rows, strict=True)]
-        network.train_on_batch(batch, np.eye(size, dtype=np.float32))
-    (first, first_bias), (second, second_bias) = (twin.get_layer(name).get_weights() for name in ("hidden", "output"))
-    return Embedding({"first": seen.axes @ first, "first_bias": first_bias - seen.mean @ seen.axes @ first,
-                      "second": second, "second_bias": second_bias})      # components and first layer are one layer
+    for _ in range(n_steps):
+        chosen = [items[place] for place in rng.permutation(len(items))[:N_ITEMS]]
+        street, shop = (np.array([rng.choice(of[item]) for item in chosen]) for of in seen.rows)
+        yield street, shop
+
+
+def embedding_of(tower: keras.Model, seen: Seen) -> Embedding:
+    """Return a trained tower as it takes features: components and first layer are one layer."""
+    first, first_bias, *rest = tower.get_weights()
+    return linear_embedding(seen, first, first_bias, dict(zip(("second", "second_bias"), rest, strict=False)))
+
+
+def linear_embedding(
+    seen: Seen, matrix: np.ndarray, bias: np.ndarray | float = 0.0, rest: dict[str, np.ndarray] | None = None
+) -> Embedding:
+    """Return the embedding of features that are inputs @ matrix + bias, with what follows, if anything does."""
+    return Embedding({"first": seen.axes @ matrix, "first_bias": bias - seen.mean @ seen.axes @ matrix, **(rest or {})})
 
 
 def _rows_by_item(items: Sequence[str]) -> dict[str, list[int]]:
@@ -115,10 +149,22 @@ def _rows_by_item(items: Sequence[str]) -> dict[str, list[int]]:
 # ---------------------------------------------------------------- the network: two sides in, a table of pairs out
 
 
-def _twin(n_inputs: int) -> keras.Model:
+def falling_rate(n_steps: int, rate: float = RATE) -> keras.optimizers.Optimizer:
+    """Return Adam with a rate that falls to 0 over so many batches, as half a cosine."""
+    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, n_steps))
+
+
+def build_tower(n_inputs: int) -> keras.Model:
+    """Return one side's network: inputs, hidden numbers, outputs of length 1."""
     inputs = keras.Input((n_inputs,))
-    hidden = layers.Dropout(DROPOUT)(layers.Dense(N_HIDDEN, activation="relu", name="hidden")(inputs))
-    return keras.Model(inputs, layers.UnitNormalization()(layers.Dense(N_OUTPUTS, name="output")(hidden)))
+    hidden = layers.Dropout(DROPOUT)(layers.Dense(N_HIDDEN, activation="relu")(inputs))
+    return keras.Model(inputs, layers.UnitNormalization()(layers.Dense(N_OUTPUTS)(hidden)))
+
+
+def distance_table(street: keras.KerasTensor, shop: keras.KerasTensor) -> keras.KerasTensor:
+    """Return the distances between all outputs of two sides, (batch, batch)."""
+    apart = street[:, None, :] - shop[None, :, :]
+    return ops.sqrt(ops.sum(ops.square(apart), axis=-1) + 1e-9)        # the root's slope at 0 is infinite
 
 
 class _Logit(layers.Layer):
@@ -135,13 +181,20 @@ class _Logit(layers.Layer):
 def _pair_table(twin: keras.Model, loss: str) -> keras.Model:
     """Return the network that is trained: (street, shop) to (batch, batch) distances, or logits for the log loss."""
     street, shop = (keras.Input(twin.input_shape[1:]) for _ in range(2))
-    apart = twin(street)[:, None, :] - twin(shop)[None, :, :]
-    distances = ops.sqrt(ops.sum(ops.square(apart), axis=-1) + 1e-9)       # the root's slope at 0 is infinite
+    distances = distance_table(twin(street), twin(shop))
     return keras.Model([street, shop], _Logit()(distances) if loss == "log" else distances)
 
 
-def _loss(loss: str, negatives: str) -> Callable:
-    """Return the loss of a table of pairs; `right` has ones on its diagonal."""
+def table_loss(loss: str, negatives: str) -> Callable:
+    """Return the loss of a table of pairs; `right` has ones on its diagonal.
+
+    Raises
+    ------
+    ValueError : an unknown loss or choice of negatives
+    """
+    if loss not in LOSSES or negatives not in NEGATIVES:
+        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, negatives one of {', '.join(NEGATIVES)}, got "
+                         f"{loss!r} and {negatives!r}")
 
     def parts(own: keras.KerasTensor, table: keras.KerasTensor) -> tuple:
         """Return the loss of each street photo's own garment, of each pair if it is wrong, and how near it seems."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,17 @@ def in_a_row(images: Sequence[np.ndarray], captions: Sequence[str], title: str, 
     figure, axes = panels(1, len(images), 1.45 * len(images), 1.95)
     for axis, image, caption in zip(axes[0], images, captions, strict=True):
         show_image(axis, image, caption, **options)
+    headline(figure, title)
+    return figure
+
+
+def rows_of_pictures(rows: Mapping[str, Sequence[np.ndarray]], captions: Sequence[str], title: str) -> Figure:
+    """Draw named rows of pictures, a caption over each column."""
+    figure, axes = panels(len(rows), len(captions), 1.15 * len(captions) + 0.6, 1.3 * len(rows) + 0.6)
+    for number, (row, (name, images)) in enumerate(zip(axes, rows.items(), strict=True)):
+        for axis, image, caption in zip(row, images, captions, strict=True):
+            show_image(axis, image, caption if number == 0 else "")
+        row[0].set_ylabel(name, fontsize=8)
     headline(figure, title)
     return figure
 
