@@ -61,6 +61,16 @@ ON_PHOTOS = (
     ("43-search-street-to-shop", {}),
     ("43-search-street-to-shop", {"N_BITS": 256}),
     ("43-search-street-to-shop", {"N_BITS": 16}),
+    ("50-find-the-garment", {"SEED": 1}),
+    ("50-find-the-garment", {}),                        # the others read what 50 left, with the same seed
+    ("51-wtbi", {"N_RUNS": 1}),
+    ("52-darn", {"N_RUNS": 2}),
+    ("53-fashionnet", {"N_RUNS": 2}),
+    ("54-framework", {"N_BITS": 16}),
+    ("55-mine-data", {"N_HITS": 5}),
+    ("56-match-outfits", {"SEED": 1}),
+    ("56-match-outfits", {"N_HITS": 20}),
+    ("59-compare-all", {"N_BITS": 16}),
 )
 BASE = json.loads((ROOT / "results/expected/smoke.json").read_text(encoding="utf-8"))      # without any exercise
 
@@ -381,3 +391,57 @@ def test_exercises_of_43(exercises_on_photos):
     direct = (left.tables["43-routes"].query("kind == 'direct'").set_index("name")["value"] for left in at)
     fewer, base, more = (values[values.index.str.startswith("learned")] for values in direct)
     assert len(more) == 2 and (more > base).all() and (base > fewer).all()
+
+
+def test_exercises_of_50(exercises_on_photos):
+    others, base = exercises_on_photos["50", 1], exercises_on_photos["50",]
+    assert others.photos != base.photos
+    assert others["cosine_true_box_top_20_all"] > others["cosine_whole_top_20_all"]
+
+
+def test_exercises_of_51(exercises_on_photos):
+    left = exercises_on_photos["51", 1]
+    base = expected_on_photos("51-wtbi", left)
+    assert left["n_seeds"] == 1
+    assert left["difference_hardest_in_category_top_20"] == pytest.approx(base["difference_hardest_in_category_top_20"],
+                                                                          abs=0.1)
+
+
+def test_exercises_of_52_and_53(exercises_on_photos):
+    for key, name in (("52", "darn_minus_cosine_top_20_over_trainings"),
+                      ("53", "fashionnet_minus_cosine_top_20_over_trainings")):
+        left = exercises_on_photos[key, 2]
+        assert left["n_seeds"] == 2 == left.metrics[name]["n"]
+        assert left.metrics[name]["low"] <= left[name] <= left.metrics[name]["high"]
+    base = expected_on_photos("53-fashionnet", exercises_on_photos["53", 2])
+    assert exercises_on_photos["53", 2]["landmark_error"] == pytest.approx(base["landmark_error"], abs=1e-3)
+
+
+def test_exercises_of_54(exercises_on_photos):
+    left = exercises_on_photos["54", 16]
+    base = expected_on_photos("54-framework", left)
+    for name in ("framework_hashed_top_20", "framework_signs_top_20"):
+        assert left[name] < base[name]
+    assert left["lda_8_numbers_top_20"] == pytest.approx(base["lda_8_numbers_top_20"], abs=0.02)
+
+
+def test_exercises_of_59(exercises_on_photos):
+    left = exercises_on_photos["59", 16]
+    base = expected_on_photos("59-compare-all", left)
+    assert left["fashion16_16_bits_top_20"] < base["fashion16_64_bits_top_20"]
+
+
+def test_exercises_of_55(exercises_on_photos):
+    left = exercises_on_photos["55", 5]
+    base = expected_on_photos("55-mine-data", left)
+    returned = [name for name in base if name.startswith("keywords_") and name.endswith("_as_returned")]
+    assert len(returned) == 4 and all(left[name] > base[name] for name in returned)
+
+
+def test_exercises_of_56(exercises_on_photos):
+    others, more = exercises_on_photos["56", 1], exercises_on_photos["56", 20]
+    base = expected_on_photos("56-match-outfits", more)
+    assert others.photos != more.photos
+    assert others["outfit_vgg16_room_top_5"] > others["outfit_vgg16_garment_top_5"]
+    for method in ("vgg16_room", "siamese_room", "library_room", "chance"):
+        assert more[f"outfit_{method}_top_20"] > base[f"outfit_{method}_top_5"]
