@@ -37,6 +37,11 @@ class Points:
         """Return the points of some rows."""
         return Points(self.points[rows], self.visible[rows])
 
+    @classmethod
+    def joined(cls, several: Sequence[Points]) -> Points:
+        """Return the points of several sets of photos, one after the other."""
+        return cls(np.concatenate([each.points for each in several]), np.concatenate([each.visible for each in several]))
+
 
 def silhouette_points(image: np.ndarray) -> np.ndarray:
     """Return where the garment begins and ends at four heights, (8, 2) x and y in pixels, float64.
@@ -85,7 +90,7 @@ def true_boxes(part: Part, seed: int = 0) -> tuple[Points, Points]:
     """
     shop = [garment_on_ground(image) for image in part.shop.images]
     street = [street_garment(part.shop.images[row], part.shop.ids[row], view, seed)
-              for view in range(len(part.own) // len(part.shop)) for row in range(len(part.shop))]
+              for row, view in _rows_and_views(part.shop, part.own)]
     return _corners(street, part.own), _corners(shop, part.shop)
 
 
@@ -110,8 +115,13 @@ def street_landmarks(shop: Dataset, street: Dataset, seed: int = 0) -> Points:
     """
     pixels = [silhouette_points(image) for image in shop.images]
     moved = np.stack([street_points(pixels[row], shop.images[row].shape[:2], shop.ids[row], view, seed)
-                      for view in range(len(street) // len(shop)) for row in range(len(shop))])
+                      for row, view in _rows_and_views(shop, street)])
     return _within(moved, np.ones(moved.shape[:2], bool), street)
+
+
+def _rows_and_views(shop: Dataset, street: Dataset) -> list[tuple[int, int]]:
+    """Return of each simulated street photo the row of its product and which view it is."""
+    return [(row, view) for view in range(len(street) // len(shop)) for row in range(len(shop))]
 
 
 def _within(points: np.ndarray, shown: np.ndarray, photos: Dataset) -> Points:

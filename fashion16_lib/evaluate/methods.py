@@ -16,6 +16,7 @@ from fashion16_lib.evaluate.item_recall import Places
 from fashion16_lib.evaluate.statistics import Estimate, mean_and_range
 from fashion16_lib.evaluate.timing import time_interleaved, times_of
 from fashion16_lib.files import replace_file
+from fashion16_lib.models.embedding import of_length_1
 from fashion16_lib.settings import Fashion16Error
 
 AP, PAUSE_MS = "AP", 25
@@ -97,7 +98,7 @@ def search_over_cosine(
     search : of one query's features
     features : of street (q, d) and shop photos (n, d)
     """
-    shop = features[1] / np.maximum(np.linalg.norm(features[1], axis=1, keepdims=True), 1e-12)
+    shop = of_length_1(features[1])
     compared = {"cosine": lambda query: shop @ query[0], "method": search}
     queries = [features[0][row: row + 1] for row in range(min(n_timed, len(features[0])))]
     taken = time_interleaved(compared, queries, pause_ms=PAUSE_MS)

@@ -12,13 +12,12 @@ from fashion16_lib.models.embedding import Embedding
 from fashion16_lib.models.siamese import (
     N_OUTPUTS,
     Seen,
-    batches,
     distance_table,
     embedding_of,
     falling_rate,
     table_loss,
+    train_on_pairs,
 )
-from fashion16_lib.progress import progress
 
 Labels = dict[str, np.ndarray]      # attribute -> (n,) int64, its value's number; -1: unknown
 # Chosen on the tuning part at quick: the weight of the attributes' cross-entropy, in nats, beside the triplets' loss;
@@ -72,11 +71,8 @@ def learn_from_labels(
     towers[-1].set_weights(towers[0].get_weights())         # both sides start from one network
     n_values = {name: 1 + max(int(of[name].max()) for of in labels) for name in labels[0]}
     network = _network(towers[0], towers[-1], tuple(n_values.values()), garments, weight, falling_rate(n_steps))
-    told = [_one_hot(of, n_values) for of in labels]
-    for rows in progress(batches(seen, n_steps, seed), "attributes and garments", n_steps, "batch"):
-        batch = [side[of_side] for side, of_side in zip(seen.inputs, rows, strict=True)]
-        wanted = [side[of_side] for side, of_side in zip(told, rows, strict=True) if n_values]
-        network.train_on_batch(batch, wanted + [np.eye(len(rows[0]), dtype=np.float32)] * garments)
+    told = [_one_hot(of, n_values) for of in labels] if n_values else []
+    train_on_pairs(network, seen, n_steps, seed, "attributes and garments", told, garments)
     return embedding_of(towers[0], seen), embedding_of(towers[-1], seen)
 
 
@@ -87,8 +83,7 @@ def _branch(n_inputs: int, n_outputs: int) -> keras.Model:
 
 def _one_hot(labels: Labels, n_values: dict[str, int]) -> np.ndarray:
     """Return all attributes side by side, a 1 in the place of a photo's value, (n, values) float32."""
-    told = [np.eye(n + 1, dtype=np.float32)[labels[name], :n] for name, n in n_values.items()]
-    return np.hstack(told) if told else np.empty((0, 0), np.float32)
+    return np.hstack([np.eye(n + 1, dtype=np.float32)[labels[name], :n] for name, n in n_values.items()])
 
 
 def _network(

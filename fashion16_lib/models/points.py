@@ -45,8 +45,7 @@ class PointBranch:
 
     def fit_both(self, seen: Seen, truth: tuple[Points, Points]) -> PointBranch:
         """Learn from street and shop photos at once; truth is of the street's and the shop's."""
-        points, visible = (np.concatenate([getattr(side, name) for side in truth]) for name in ("points", "visible"))
-        return self.fit(np.concatenate(seen.inputs), Points(points, visible))
+        return self.fit(np.concatenate(seen.inputs), Points.joined(truth))
 
     @staticmethod
     def unseen_of(seen: Seen, truth: tuple[Points, Points], n_folds: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -60,12 +59,10 @@ class PointBranch:
         """
         from sklearn.model_selection import GroupKFold
 
-        inputs, whose = np.concatenate(seen.inputs), np.concatenate(seen.items)
-        points, visible = (np.concatenate([getattr(side, name) for side in truth]) for name in ("points", "visible"))
-        found = np.empty((len(inputs), points.shape[1], 2), np.float32)
+        inputs, whose, both = np.concatenate(seen.inputs), np.concatenate(seen.items), Points.joined(truth)
+        found = np.empty(both.points.shape, np.float32)
         for learned, asked in GroupKFold(n_folds).split(inputs, groups=whose):
-            found[asked] = PointBranch().fit(inputs[learned], Points(points[learned], visible[learned])).predict(
-                inputs[asked])
+            found[asked] = PointBranch().fit(inputs[learned], both.take(learned)).predict(inputs[asked])
         street, shop = np.split(found, [len(seen.inputs[0])])
         return street, shop
 

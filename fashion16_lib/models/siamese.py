@@ -111,10 +111,27 @@ def learn_distance(
     twin = build_tower(seen.axes.shape[1])
     network = _pair_table(twin, loss)
     network.compile(falling_rate(n_steps), measured, jit_compile=False)
-    for rows in progress(batches(seen, n_steps, seed), f"Siamese, {loss}, {negatives} negatives", n_steps, "batch"):
-        batch = [side[of_side] for side, of_side in zip(seen.inputs, rows, strict=True)]
-        network.train_on_batch(batch, np.eye(len(rows[0]), dtype=np.float32))
+    train_on_pairs(network, seen, n_steps, seed, f"Siamese, {loss}, {negatives} negatives")
     return embedding_of(twin, seen)
+
+
+def train_on_pairs(
+    network: keras.Model, seen: Seen, n_steps: int, seed: int, task: str,
+    told: Sequence[np.ndarray] = (), table: bool = True,
+) -> None:
+    """Train a compiled network of two sides on so many batches.
+
+    Parameters
+    ----------
+    seed : of the batches
+    task : as the progress bar calls it
+    told : of the rows of street and of shop photos, what its first two outputs should say; none: it has no such outputs
+    table : its last output is a table of pairs, whose diagonal is right
+    """
+    for rows in progress(batches(seen, n_steps, seed), task, n_steps, "batch"):
+        batch = [side[of_side] for side, of_side in zip(seen.inputs, rows, strict=True)]
+        wanted = [side[of_side] for side, of_side in zip(told, rows, strict=False)]
+        network.train_on_batch(batch, wanted + [np.eye(len(rows[0]), dtype=np.float32)] * table)
 
 
 def batches(seen: Seen, n_steps: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -9,8 +9,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from fashion16_lib.models.siamese import DROPOUT, RATE, Seen, batches, falling_rate, table_loss
-from fashion16_lib.progress import progress
+from fashion16_lib.models.siamese import DROPOUT, RATE, Seen, falling_rate, table_loss, train_on_pairs
 
 JOINS = ("side by side", "difference")
 N_JOINED, N_HIDDEN = 256, 256
@@ -117,9 +116,7 @@ def _trained(
     network: keras.Model, seen: Seen, join: str, negatives: str, seed: int, n_steps: int, rate: float
 ) -> SameGoods:
     network.compile(falling_rate(n_steps, rate), table_loss("log", negatives), jit_compile=False)
-    for rows in progress(batches(seen, n_steps, seed), "same goods or not", n_steps, "batch"):
-        batch = [side[of_side] for side, of_side in zip(seen.inputs, rows, strict=True)]
-        network.train_on_batch(batch, np.eye(len(rows[0]), dtype=np.float32))
+    train_on_pairs(network, seen, n_steps, seed, "same goods or not")
     return SameGoods(seen, join, tuple(network.get_weights()))
 
 
