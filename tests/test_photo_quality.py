@@ -200,6 +200,15 @@ def _second_draw(seed: int) -> np.random.Generator:
 
 # ---------------------------------------------------------------- the room alone
 
+def test_a_wider_box_takes_so_much_more_of_the_room():
+    image = np.arange(300, dtype=np.uint8).reshape(10, 10, 3)
+    mask = np.zeros((10, 10), bool)
+    mask[4:6, 5] = True
+    stays = (room_alone(image, mask, 0.2) == image).all(axis=2)
+    assert stays.sum() == 100 - 6 * 5 and not stays[2:8, 3:8].any()
+    assert len(np.unique(room_alone(image, mask, 1.0).reshape(-1, 3), axis=0)) == 1
+
+
 def test_the_room_alone_shows_nothing_of_the_garment():
     image, mask = photo()
     cut = mask.copy()

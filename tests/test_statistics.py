@@ -289,3 +289,11 @@ def test_the_macro_means_interval_covers_the_truth():
         values = rng.random(len(labels)) < np.array(truth)[labels]
         covered += covers(macro_mean(values, labels, seed), np.mean(truth))
     assert 49 <= covered <= 60          # 95 % of 60 is 57; small classes make the bootstrap a little narrow
+
+
+def test_as_table_takes_a_name_or_a_name_and_a_kind():
+    one = Estimate(0.5, 0.4, 0.6, 7)
+    assert as_table({"a": one}).to_dict("records") == [{"name": "a", "value": 0.5, "low": 0.4, "high": 0.6, "n": 7}]
+    assert list(as_table({("a", "b"): one}).iloc[0][["name", "kind", "value"]]) == ["a", "b", 0.5]
+    with pytest.raises(ValueError):
+        as_table({("a", "b", "c"): one})

@@ -105,7 +105,7 @@ def garments(images: Sequence[np.ndarray] | np.ndarray) -> list[np.ndarray]:
         return list(progress(pool.map(garment_mask, images), "garments", total=len(images), unit="photo"))
 
 
-def room_alone(image: np.ndarray, garment: np.ndarray) -> np.ndarray:
+def room_alone(image: np.ndarray, garment: np.ndarray, wider: float = 0.0) -> np.ndarray:
     """Return a photo whose garment, with the box around it, has the mean colour of the rest; same shape, uint8.
 
     The garment's outline goes with it. What the mask leaves out stays, say a sleeve that reaches over the photo's edge.
@@ -114,11 +114,13 @@ def room_alone(image: np.ndarray, garment: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     image, garment : (h, w, 3) uint8 and (h, w) bool
+    wider : by how much of the photo's sides the box reaches farther on each side, from 0
     """
     rows, columns = (np.flatnonzero(garment.any(axis=axis)) for axis in (1, 0))
     around = np.ones_like(garment)
     if len(rows):
-        around[rows[0]: rows[-1] + 1, columns[0]: columns[-1] + 1] = False
+        down, right = (round(wider * side) for side in garment.shape)
+        around[max(0, rows[0] - down): rows[-1] + 1 + down, max(0, columns[0] - right): columns[-1] + 1 + right] = False
     colour = image[around if around.any() else ~around].mean(axis=0)
     return np.where(around[..., None], image, np.rint(colour).astype(np.uint8))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -24,9 +25,13 @@ class Estimate:
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
-def as_table(estimates: dict[str, Estimate]) -> pd.DataFrame:
-    """Return named estimates as a table: name, value, low, high, n."""
-    return pd.DataFrame([{"name": name, **asdict(estimate)} for name, estimate in estimates.items()])
+def as_table(estimates: Mapping[str | tuple[str, str], Estimate]) -> pd.DataFrame:
+    """Return estimates under a name, or a name and a kind, as a table: name, kind if there is one, value, low, high, n.
+    """
+    def words(key: str | tuple[str, str]) -> dict[str, str]:
+        return {"name": key} if isinstance(key, str) else dict(zip(("name", "kind"), key, strict=True))
+
+    return pd.DataFrame([{**words(key), **asdict(estimate)} for key, estimate in estimates.items()])
 
 
 # ---------------------------------------------------------------- one sample

@@ -179,9 +179,9 @@ def build_tower(n_inputs: int) -> keras.Model:
 
 
 def distance_table(street: keras.KerasTensor, shop: keras.KerasTensor) -> keras.KerasTensor:
-    """Return the distances between all outputs of two sides, (batch, batch)."""
-    apart = street[:, None, :] - shop[None, :, :]
-    return ops.sqrt(ops.sum(ops.square(apart), axis=-1) + 1e-9)        # the root's slope at 0 is infinite
+    """Return the distances between all outputs, of length 1, of two sides: |a - b|^2 = 2 - 2 a.b; (batch, batch)."""
+    apart = 2 - 2 * ops.matmul(street, ops.transpose(shop))
+    return ops.sqrt(ops.relu(apart) + 1e-9)                             # the root's slope at 0 is infinite
 
 
 class _Logit(layers.Layer):

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from fashion16_lib.report.contact_sheet import contact_sheet, packed
+from fashion16_lib.report.cluster_sheet import cluster_sheet, packed
 
 RNG = np.random.default_rng(0)
 
@@ -33,7 +33,7 @@ def test_a_cluster_longer_than_a_line_is_refused():
 def test_every_photo_is_drawn_and_the_wrong_ones_marked():
     image = np.zeros((8, 6, 3), np.uint8)
     clusters = [[(image, "a", True), (image, "b", False)], [(image, "c", True)] * 3]
-    figure = contact_sheet(clusters, "What is seen", per_line=4)
+    figure = cluster_sheet(clusters, "What is seen", per_line=4)
     shown = [axis for axis in figure.axes if axis.axison]
     assert [axis.get_title() for axis in shown] == ["✓ a", "✗ b", "✓ c", "✓ c", "✓ c"]
     dashed = [axis.spines["left"].get_linestyle() in ("--", "dashed") for axis in shown]

@@ -31,7 +31,7 @@ def packed(sizes: Sequence[int], per_line: int) -> list[tuple[int, int]]:
     return places
 
 
-def contact_sheet(clusters: Sequence[Sequence[Photo]], title: str, per_line: int = 11) -> Figure:
+def cluster_sheet(clusters: Sequence[Sequence[Photo]], title: str, per_line: int = 11) -> Figure:
     """Draw clusters one after the other, a gap between two; a photo that doesn't belong has a cross and a dashed frame.
     """
     places = packed([len(photos) for photos in clusters], per_line)
