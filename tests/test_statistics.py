@@ -294,6 +294,7 @@ def test_the_macro_means_interval_covers_the_truth():
 def test_as_table_takes_a_name_or_a_name_and_a_kind():
     one = Estimate(0.5, 0.4, 0.6, 7)
     assert as_table({"a": one}).to_dict("records") == [{"name": "a", "value": 0.5, "low": 0.4, "high": 0.6, "n": 7}]
+    assert as_table({64: one})["name"].tolist() == [64]         # bits, say
     assert list(as_table({("a", "b"): one}).iloc[0][["name", "kind", "value"]]) == ["a", "b", 0.5]
     with pytest.raises(ValueError):
         as_table({("a", "b", "c"): one})

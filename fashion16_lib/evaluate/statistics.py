@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,11 +26,11 @@ class Estimate:
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
-def as_table(estimates: Mapping[str | tuple[str, str], Estimate]) -> pd.DataFrame:
+def as_table(estimates: Mapping[Any, Estimate]) -> pd.DataFrame:
     """Return estimates under a name, or a name and a kind, as a table: name, kind if there is one, value, low, high, n.
     """
-    def words(key: str | tuple[str, str]) -> dict[str, str]:
-        return {"name": key} if isinstance(key, str) else dict(zip(("name", "kind"), key, strict=True))
+    def words(key: Any) -> dict[str, Any]:
+        return dict(zip(("name", "kind"), key, strict=True)) if isinstance(key, tuple) else {"name": key}
 
     return pd.DataFrame([{**words(key), **asdict(estimate)} for key, estimate in estimates.items()])
 
