@@ -198,6 +198,8 @@ PARAMETERS = {
     ),
     "N_ROTATIONS": _whole(1, 500),
     "NEAR_LEVELS": _whole(1, 15),
+    "N_WORKERS": _whole(2, 64),
+    "ADDRESS": Parameter("a Dask scheduler's, or empty: workers on this machine", lambda value: isinstance(value, str)),
 }
 
 

@@ -18,7 +18,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-DIRECT = [Requirement(line) for line in (*PROJECT["dependencies"], *EXTRAS["fast"], *EXTRAS["test"])]
+WANTED = [line for name, lines in EXTRAS.items() if name != "build" for line in lines]
+DIRECT = [Requirement(line) for line in (*PROJECT["dependencies"], *WANTED)]
 BUILD = [Requirement(line) for line in EXTRAS["build"]]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
 LOCKED = [line for line in LOCK if line.strip() and not line.startswith("#")]

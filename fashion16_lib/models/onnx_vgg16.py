@@ -20,14 +20,15 @@ class OnnxPass:
     weights : of the 13 convolutions, as read_vgg16_weights returns them
     layers : of "block1_pool" to "block5_pool"
     pixels : side of the square input
+    n_threads : that compute; 0: one a core
     """
 
-    def __init__(self, weights: Weights, layers: Sequence[str], pixels: int) -> None:
+    def __init__(self, weights: Weights, layers: Sequence[str], pixels: int, n_threads: int = 0) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")    # idle threads leave the cores alone
-        options.log_severity_level = 3
+        options.log_severity_level, options.intra_op_num_threads = 3, n_threads
         self._session = onnxruntime.InferenceSession(
             vgg16_as_onnx(weights, layers, pixels), options, providers=["CPUExecutionProvider"]
         )

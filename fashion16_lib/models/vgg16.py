@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -83,11 +83,14 @@ class SeveralLayers:
     pixels : side of the square input, 32 to 1024
     runtime : "onnxruntime" or "keras", whose features differ by less than a hundred thousandth of the largest; None:
         see choose_runtime
+    n_threads : of ONNX Runtime; 0: one a core
     """
 
     kind = "vgg16-layers"
 
-    def __init__(self, layers: Sequence[str], pixels: int = 64, runtime: str | None = None) -> None:
+    def __init__(
+        self, layers: Sequence[str], pixels: int = 64, runtime: str | None = None, n_threads: int = 0
+    ) -> None:
         if not layers or len(set(layers)) < len(layers) or set(layers) - set(VGG16_LAYERS):
             raise ValueError(f"layers must be some of {', '.join(VGG16_LAYERS)}, each once, got {layers!r}")
         self.layers, self.pixels, self.runtime = tuple(layers), check_pixels(pixels), choose_runtime(runtime)
@@ -100,7 +103,7 @@ class SeveralLayers:
         else:
             from fashion16_lib.models.onnx_vgg16 import OnnxPass
 
-            self.forward = OnnxPass(read_vgg16_weights(ensure_vgg16_weights()), layers, self.pixels)
+            self.forward = OnnxPass(read_vgg16_weights(ensure_vgg16_weights()), layers, self.pixels, n_threads)
 
     @cached_property
     def all_layers(self) -> keras.Model:
@@ -147,19 +150,25 @@ class Vgg16Extractor(SeveralLayers):
     Parameters
     ----------
     layer : "block1_pool" to "block5_pool"
-    pixels, runtime : as for SeveralLayers
+    pixels, runtime, n_threads : as for SeveralLayers
     """
 
     kind = "vgg16"
 
-    def __init__(self, layer: str = "block4_pool", pixels: int = 64, runtime: str | None = None) -> None:
+    def __init__(
+        self, layer: str = "block4_pool", pixels: int = 64, runtime: str | None = None, n_threads: int = 0
+    ) -> None:
         if layer not in VGG16_LAYERS:
             raise ValueError(f"layer must be one of {', '.join(VGG16_LAYERS)}, got {layer!r}")
-        super().__init__([layer], pixels, runtime)
-        self.layer = layer
+        super().__init__([layer], pixels, runtime, n_threads)
+        self.layer, self.n_threads = layer, n_threads
         self.fingerprint = {
             "kind": self.kind, "layer": layer, "pixels": self.pixels, "weights_sha256": WEIGHTS_SHA256,
         }
+
+    def __reduce__(self) -> tuple:
+        """Travel to another process as settings; there it is built once."""
+        return _built_once, (self.layer, self.pixels, self.runtime, self.n_threads)
 
     @classmethod
     def from_fingerprint(cls, fingerprint: dict[str, Any]) -> Vgg16Extractor:
@@ -170,3 +179,8 @@ class Vgg16Extractor(SeveralLayers):
                 "from the file; pass extractor="
             )
         return cls(fingerprint["layer"], fingerprint["pixels"])
+
+
+@cache
+def _built_once(*settings: Any) -> Vgg16Extractor:
+    return Vgg16Extractor(*settings)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +52,31 @@ def build_library(
     ValueError : another split_by, or an empty gallery
     Fashion16Error : a gallery class that the classifier doesn't know
     """
+    settings = library_settings(gallery, classifier, extractor, hasher, split_by)
+    gallery = gallery.sorted_by_id()
+    batches = FeatureBatches(extractor, gallery.images)
+    if isinstance(hasher, RandomHyperplanes):
+        hasher.fit_batches(features for _, features in batches)
+    else:
+        hasher.fit(batches.sample(hasher.seed))
+    codes, stored_under, kept = hash_and_sort(batches, hasher, gallery, gallery.labels, split_by, keep_features,
+                                              classifier, gallery.class_names)
+    return write_library(
+        settings,
+        hasher,
+        codes,
+        stored_under,
+        gallery.ids,
+        gallery.labels,
+        getattr(classifier, "arrays", {}),
+        kept,
+    )
+
+
+def library_settings(
+    gallery: Dataset, classifier: Decider, extractor: Extractor, hasher: Hyperplanes, split_by: str
+) -> dict[str, Any]:
+    """Return what a gallery's library tells of itself; see `build_library`."""
     if split_by not in SPLITS:
         raise ValueError(f'split_by must be "label" or "predicted", got {split_by!r}')
     if len(gallery) == 0:
@@ -61,32 +87,15 @@ def build_library(
             f"the classifier knows {', '.join(classifier.class_names)}; the gallery also has "
             f"{', '.join(unknown)}; train a classifier on the gallery's classes"
         )
-    gallery = gallery.sorted_by_id()
-    batches = FeatureBatches(extractor, gallery.images)
-    if isinstance(hasher, RandomHyperplanes):
-        hasher.fit_batches(features for _, features in batches)
-    else:
-        hasher.fit(batches.sample(hasher.seed))
-    codes, stored_under, kept = _hash_and_sort(batches, hasher, gallery, gallery.labels, split_by, keep_features,
-                                               classifier, gallery.class_names)
-    return write_library(
-        {
-            "dataset": gallery.name,
-            "dataset_sha256": gallery.sha256,
-            "class_names": list(gallery.class_names),
-            "extractor": extractor.fingerprint,
-            "decider": classifier.fingerprint,
-            "split_by": split_by,
-            "hash": hasher.settings,
-        },
-        hasher,
-        codes,
-        stored_under,
-        gallery.ids,
-        gallery.labels,
-        getattr(classifier, "arrays", {}),
-        kept,
-    )
+    return {
+        "dataset": gallery.name,
+        "dataset_sha256": gallery.sorted_by_id().sha256,
+        "class_names": list(gallery.class_names),
+        "extractor": extractor.fingerprint,
+        "decider": classifier.fingerprint,
+        "split_by": split_by,
+        "hash": hasher.settings,
+    }
 
 
 def add_to_library(library: Library, items: Dataset, extractor: Extractor, classifier: Decider | None) -> bytes:
@@ -109,15 +118,15 @@ def add_to_library(library: Library, items: Dataset, extractor: Extractor, class
         )
     items = items.sorted_by_id()
     labels = np.array([library.class_names.index(name) for name in items.label_names], np.int64)
-    codes, stored_under, kept = _hash_and_sort(
+    codes, stored_under, kept = hash_and_sort(
         FeatureBatches(extractor, items.images), library.hasher, items, labels, library.settings["split_by"],
         library.keeps_features, classifier, library.class_names,
     )
     return library.with_items(codes, stored_under, items.ids, labels, kept)
 
 
-def _hash_and_sort(
-    batches: FeatureBatches,
+def hash_and_sort(
+    batches: Iterable[tuple[slice, np.ndarray]],
     hasher: Hyperplanes,
     items: Dataset,
     labels: np.ndarray,
@@ -126,7 +135,10 @@ def _hash_and_sort(
     classifier: Decider | None,
     class_names: Sequence[str],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return items' codes, the class library each goes into, and their features as float16 where they are kept."""
+    """Return items' codes, the class library each goes into, and their features as float16 where they are kept.
+
+    batches : rows of the items and their features
+    """
     if split_by == "predicted" and classifier is None:
         raise Fashion16Error("items go by their predicted class here; pass the classifier as classifier=")
     codes, stored_under = np.empty((len(items), hasher.n_bits // 8), np.uint8), np.array(labels)

@@ -37,6 +37,17 @@ def check_features(features: np.ndarray, n_features: int | None = None) -> np.nd
     return features
 
 
+def add_rows(total: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """Return a sum (d,) float64 with the rows of features (n, d) added one after the other.
+
+    So the sum of a gallery has the same bytes however it is cut into batches or shards.
+    """
+    total = total.copy()
+    for row in features:
+        total += row
+    return total
+
+
 class Hyperplanes:
     """Cut feature space by planes through one point; each plane gives one bit.
 
@@ -122,11 +133,14 @@ class RandomHyperplanes(Hyperplanes):
         """Do the same for features that come in batches, each (rows, d)."""
         n_items, total = 0, np.zeros(0)
         for features in map(check_features, batches):
-            total = features.sum(axis=0, dtype=np.float64) + (total if n_items else 0)
+            total = add_rows(total if n_items else np.zeros(features.shape[1]), features)
             n_items += len(features)
+        return self.fit_sum(total, n_items)
+
+    def fit_sum(self, total: np.ndarray, n_items: int) -> Self:
+        """Do the same for the sum of so many features, (d,) float64, as `add_rows` gives it."""
         if n_items == 0:
             raise ValueError("features must hold at least one row, got none; the gallery is empty")
-        n_features = len(total)
-        mean = total / n_items if self.centred else np.zeros(n_features)
-        normals = np.random.default_rng(self.seed).standard_normal((self.n_bits, n_features), dtype=np.float32)
+        mean = total / n_items if self.centred else np.zeros(len(total))
+        normals = np.random.default_rng(self.seed).standard_normal((self.n_bits, len(total)), dtype=np.float32)
         return self._set(normals, mean)
