@@ -1,0 +1,105 @@
+"""Beyond one machine: codes and features handed over to vector engines that find most of the nearest, not all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fashion16_lib.search.hamming import check_codes
+from fashion16_lib.search.hyperplanes import check_features
+
+N_LINKS, BUILD_EFFORT = 16, 80      # of a graph: links an item, and candidates looked at for each new item
+EFFORTS = (20, 40, 80, 160, 320)    # candidates that a search of a graph keeps
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """Hold a gallery in another engine.
+
+    Attributes
+    ----------
+    name : the engine, and its kind of index
+    numbers : what it holds, "codes" or "features"
+    efforts : how far it may look, from hasty to thorough: candidates kept in a graph, or lists looked into
+    search : queries (q, ...), k and an effort -> gallery rows, (q, k) int64, the nearest first; -1 where none was found
+    save : writes the index to a file that the engine opens without this library
+    """
+
+    name: str
+    numbers: str
+    efforts: tuple[int, ...]
+    search: Callable[[np.ndarray, int, int], np.ndarray]
+    save: Callable[[Path], object]
+
+
+def faiss_graph_of_codes(codes: np.ndarray) -> HandedOver:
+    """Return codes (n, bytes) uint8 in FAISS's graph for Hamming distances, HNSW (Malkov & Yashunin, 2018)."""
+    import faiss
+
+    index = faiss.IndexBinaryHNSW(8 * check_codes(codes).shape[1], N_LINKS)
+    index.hnsw.efConstruction = BUILD_EFFORT
+    index.add(codes)
+
+    def search(queries: np.ndarray, k: int, effort: int) -> np.ndarray:
+        index.hnsw.efSearch = effort
+        return index.search(queries, k)[1]
+
+    return HandedOver("FAISS, graph of codes", "codes", EFFORTS, search,
+                      lambda path: faiss.write_index_binary(index, str(path)))
+
+
+def faiss_lists_of_features(features: np.ndarray, n_lists: int = 0, seed: int = 0) -> HandedOver:
+    """Return features (n, d) in FAISS's lists around k-means' centres, IVF; by cosine.
+
+    n_lists : 0 takes four times the root of n, FAISS's advice
+    """
+    import faiss
+
+    unit = _of_length_1(features)
+    n_lists = n_lists or max(1, min(len(unit) // 39, round(4 * len(unit) ** 0.5)))       # 39 points a list, or it warns
+    centres = faiss.IndexFlatIP(unit.shape[1])
+    index = faiss.IndexIVFFlat(centres, unit.shape[1], n_lists, faiss.METRIC_INNER_PRODUCT)
+    index.cp.seed = seed + 1
+    index.train(unit)
+    index.add(unit)
+
+    def search(queries: np.ndarray, k: int, effort: int) -> np.ndarray:
+        index.nprobe = effort
+        return index.search(_of_length_1(queries), k)[1]
+
+    efforts = sorted({min(n_lists, effort) for effort in (1, 4, 16, 64, n_lists)})
+    return HandedOver("FAISS, lists of features", "features", tuple(efforts), search,
+                      lambda path: faiss.write_index(index, str(path)))
+
+
+def usearch_graph_of_codes(codes: np.ndarray) -> HandedOver:
+    """Return codes (n, bytes) uint8 in USearch's graph for Hamming distances."""
+    return _usearch(check_codes(codes), 8 * codes.shape[1], "hamming", "b1", "codes")
+
+
+def usearch_graph_of_features(features: np.ndarray) -> HandedOver:
+    """Return features (n, d) in USearch's graph for cosine, kept as float16."""
+    unit = _of_length_1(features)
+    return _usearch(unit, unit.shape[1], "cos", "f16", "features")
+
+
+def _usearch(vectors: np.ndarray, n_axes: int, metric: str, kept_as: str, numbers: str) -> HandedOver:
+    from usearch.index import Index
+
+    index = Index(ndim=n_axes, metric=metric, dtype=kept_as, connectivity=N_LINKS, expansion_add=BUILD_EFFORT)
+    index.add(np.arange(len(vectors)), vectors, threads=1)      # one after the other: the same graph each time
+
+    def search(queries: np.ndarray, k: int, effort: int) -> np.ndarray:
+        index.expansion_search = effort                         # type: ignore[misc]     # its setter stands apart
+        found = index.search(np.ascontiguousarray(queries), min(k, len(index)), threads=1)
+        return np.asarray(found.keys).astype(np.int64).reshape(len(queries), -1)
+
+    return HandedOver(f"USearch, graph of {numbers}", numbers, EFFORTS, search, lambda path: index.save(str(path)))
+
+
+def _of_length_1(features: np.ndarray) -> np.ndarray:
+    features = check_features(features)
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
