@@ -31,6 +31,7 @@ from fashion16_lib.settings import (
     Fashion16Error,
     build_folder,
     home,
+    out_folder,
     results_folder,
     run_name,
 )
@@ -69,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
         of_a_run = commands.add_parser(name, help=words)
         _of_a_run(of_a_run)
         of_a_run.set_defaults(do=do)
+
+    chinese = commands.add_parser("chinese", help="write the notebooks of the paper with Chinese prose into build/zh")
+    chinese.set_defaults(do=_chinese)
 
     readme = commands.add_parser("readme", help="make the READMEs' tables of results anew from results/quick")
     readme.set_defaults(do=_readme)
@@ -195,6 +199,12 @@ def _publish(args: argparse.Namespace) -> int:
     from fashion16_lib.run import publish
 
     return _done(*publish(args.profile))
+
+
+def _chinese(_args: argparse.Namespace) -> int:
+    from fashion16_lib.run.chinese import write_chinese
+
+    return _done(*write_chinese(out_folder() / "build" / "zh"))
 
 
 def _readme(args: argparse.Namespace) -> int:
