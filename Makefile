@@ -14,7 +14,7 @@ export IPYTHONDIR   = $(CURDIR)/build/ipython
 export TF_CPP_MIN_LOG_LEVEL = 3
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup data paper all serve figures test bench verify publish readme screenshots lab lock clean
+.PHONY: help setup data paper all serve figures test bench verify publish book readme screenshots lab lock clean
 .DELETE_ON_ERROR:
 
 help:   ## list the targets (this list)
@@ -66,6 +66,10 @@ bench: data   ## measure speed, memory and precision beside other ways; ratios i
 
 publish: paper   ## put the executed notebooks of PROFILE into notebooks/
 	@$(RUN) publish --profile $(PROFILE)
+
+book: setup   ## make the book of the committed notebooks, in English and Chinese: build/book/html/index.html
+	@.venv/bin/python book/build.py
+	@echo "book: build/book/html/index.html"
 
 readme: setup   ## make the READMEs' tables of results anew from results/quick
 	@$(RUN) readme
