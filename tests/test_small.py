@@ -67,3 +67,13 @@ def test_a_pdf_holds_photos_with_a_palette(figure):
     plain = io.BytesIO()
     figure.savefig(plain, format="pdf")
     assert figure_pdf(figure, {}).count(b"/Indexed") == 3 > plain.getvalue().count(b"/Indexed")
+
+
+def test_a_pdf_holds_grey_pictures_in_their_own_pixels():
+    grey = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
+    figure = in_a_row([grey] * 3, list("abc"), "three")
+    plain = io.BytesIO()
+    figure.savefig(plain, format="pdf")
+    small = figure_pdf(figure, {})
+    assert small.count(b"/Width 28") >= 3 and len(small) < len(plain.getvalue())
+    plt.close("all")

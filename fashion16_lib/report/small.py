@@ -44,10 +44,13 @@ def figure_png(figure: Figure, words: dict[str, str]) -> bytes:
 
 
 def figure_pdf(figure: Figure, words: dict[str, str]) -> bytes:
-    """Return a figure as the bytes of a PDF without a date; photos in it keep 64 colours each and at most 80 pixels."""
+    """Return a figure as the bytes of a PDF without a date; pictures in it keep their own pixels.
+
+    Those in colour keep 64 colours each, and at most 80 pixels.
+    """
     written = io.BytesIO()
     undated: dict[str, Any] = {"CreationDate": None, "Producer": None, "Creator": None}
-    with _photos_of_few_colours(figure):
+    with _pictures_as_stamps(figure):
         figure.savefig(written, format="pdf", metadata=undated | words, bbox_inches="tight")
     return written.getvalue()
 
@@ -58,18 +61,23 @@ def _photos_in(figure: Figure) -> list[Any]:
 
 
 @contextmanager
-def _photos_of_few_colours(figure: Figure) -> Iterator[None]:
-    """Make a figure's colour pictures such as PDF stores with a palette; put them back afterwards."""
-    photos = [(image, np.asarray(image.get_array()), image.get_interpolation()) for image in _photos_in(figure)]
-    for image, pixels, _ in photos:
-        image.set_extent(image.get_extent())            # else fewer pixels would make it smaller
-        stamp = Image.fromarray(pixels)
-        stamp.thumbnail((PDF_SIDE, PDF_SIDE))
-        image.set_data(np.asarray(stamp.quantize(PDF_COLOURS).convert("RGB")))
+def _pictures_as_stamps(figure: Figure) -> Iterator[None]:
+    """Make a figure's pictures such as PDF stores small; put them back afterwards.
+
+    Drawn as they are, each pixel would be stored many times over, in the figure's resolution.
+    """
+    pictures = [(image, image.get_array(), image.get_interpolation()) for axis in figure.axes for image in axis.images]
+    colour = _photos_in(figure)
+    for image, pixels, _ in pictures:
         image.set_interpolation("none")
+        if image in colour:
+            image.set_extent(image.get_extent())        # else fewer pixels would make it smaller
+            stamp = Image.fromarray(np.asarray(pixels))
+            stamp.thumbnail((PDF_SIDE, PDF_SIDE))
+            image.set_data(np.asarray(stamp.quantize(PDF_COLOURS).convert("RGB")))
     try:
         yield
     finally:
-        for image, pixels, interpolation in photos:
+        for image, pixels, interpolation in pictures:
             image.set_data(pixels)
             image.set_interpolation(interpolation)
