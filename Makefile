@@ -68,7 +68,7 @@ publish: paper   ## put the executed notebooks of PROFILE into notebooks/
 	@$(RUN) publish --profile $(PROFILE)
 
 book: setup   ## make the book of the committed notebooks, in English and Chinese: build/book/html/index.html
-	@.venv/bin/python book/build.py
+	@.venv/bin/python docs/build.py
 	@echo "book: build/book/html/index.html"
 
 readme: setup   ## make the READMEs' tables of results anew from results/quick

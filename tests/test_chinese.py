@@ -1,6 +1,8 @@
-"""The Chinese edition holds the same code, outputs, numbers and names in code as the English one."""
+"""The Chinese edition holds the code, the outputs, the links and the names in code of the English one."""
 
+import os
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -16,7 +18,7 @@ def english(name):
 
 
 def in_code(text):
-    """Return what stands in backticks, outside quotations, in order."""
+    """Return what stands in backticks, sorted: Chinese has another order of words."""
     return sorted(re.findall(r"`([^`\n]+)`", text))
 
 
@@ -60,4 +62,8 @@ def test_the_written_notebooks_are_whole(tmp_path):
     written = write_chinese(tmp_path / "zh")
     assert [path.stem for path in written] == list(translations())
     for path in written:
-        nbformat.validate(nbformat.read(path, as_version=4))
+        node = nbformat.read(path, as_version=4)
+        nbformat.validate(node)
+        for link in re.findall(r"\]\((\.\./[^)]+)\)", "".join(cell.source for cell in node.cells)):
+            assert (home() / "build" / "zh" / link).resolve().is_relative_to(home())
+            assert Path(os.path.normpath(home() / "build" / "zh" / link)).is_file(), link

@@ -4,9 +4,11 @@ import faiss
 import numpy as np
 import pytest
 
+from fashion16_lib.models.embedding import of_length_1
 from fashion16_lib.search import handover
 from fashion16_lib.search.hamming import hamming_distances
 from fashion16_lib.search.hyperplanes import RandomHyperplanes
+from fashion16_lib.search.threads import one_thread
 
 K = 20
 
@@ -15,15 +17,14 @@ K = 20
 def numbers(gallery_features, query_features):
     planes = RandomHyperplanes(64, 0).fit(gallery_features)
     return {"codes": (planes.encode(gallery_features), planes.encode(query_features)),
-            "features": (gallery_features, query_features)}
+            "features": (of_length_1(gallery_features), of_length_1(query_features))}
 
 
 def exact(numbers, kind):
     gallery, queries = numbers[kind]
     if kind == "codes":
         return hamming_distances(queries, gallery)
-    ours, theirs = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (queries, gallery))
-    return 1 - ours @ theirs.T
+    return 1 - queries @ gallery.T
 
 
 WAYS = [(handover.faiss_graph_of_codes, "codes"), (handover.usearch_graph_of_codes, "codes"),
@@ -55,25 +56,43 @@ def test_looking_into_all_lists_is_exact_search(numbers):
     assert (rows == expected).mean() > 0.99                     # but for rounding at ties
 
 
-def test_the_same_gallery_makes_the_same_graph(numbers):
-    gallery, queries = numbers["codes"]
-    first, second = (handover.usearch_graph_of_codes(gallery).search(queries, K, 40) for _ in range(2))
+@pytest.mark.parametrize(("way", "kind"), WAYS)
+def test_in_one_thread_the_same_gallery_makes_the_same_index(way, kind, numbers):
+    gallery, queries = numbers[kind]
+    with one_thread:
+        first, second = (way(gallery).search(queries, K, 16) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
-def test_engines_open_what_was_saved_without_this_library(numbers, tmp_path):
+@pytest.mark.parametrize(("way", "kind"), WAYS)
+def test_engines_open_what_was_saved_without_this_library(way, kind, numbers, tmp_path):
     from usearch.index import Index
 
-    gallery, queries = numbers["codes"]
-    for way, opened in ((handover.faiss_graph_of_codes, lambda path: faiss.read_index_binary(str(path))),
-                        (handover.usearch_graph_of_codes, lambda path: Index.restore(str(path)))):
-        engine, path = way(gallery), tmp_path / way.__name__
-        engine.save(path)
-        again = opened(path)
-        rows = again.search(queries, K)
-        rows = rows.keys if hasattr(rows, "keys") else rows[1]
-        assert np.asarray(rows).shape == (len(queries), K)
-        assert (exact(numbers, "codes")[0][np.asarray(rows)[0].astype(int)] <= 64).all()
+    gallery, queries = numbers[kind]
+    engine, path = way(gallery), tmp_path / "index"
+    engine.save(path)
+    effort = engine.efforts[-1]
+    if "USearch" in engine.name:
+        again = Index.restore(str(path))
+        again.expansion_search = effort
+        rows = again.search(queries, K, threads=1).keys
+    elif kind == "codes":
+        again = faiss.read_index_binary(str(path))
+        again.hnsw.efSearch = effort
+        rows = again.search(queries, K)[1]
+    else:
+        again = faiss.read_index(str(path))
+        again.nprobe = effort
+        rows = again.search(queries, K)[1]
+    np.testing.assert_array_equal(rows, engine.search(queries, K, effort))
+
+
+@pytest.mark.parametrize(("way", "kind"), WAYS)
+def test_where_there_are_fewer_than_k_the_rest_is_minus_one(way, kind, numbers):
+    gallery, queries = numbers[kind]
+    engine = way(gallery[:5])
+    rows = engine.search(queries[:3], 9, engine.efforts[-1])
+    assert rows.shape == (3, 9) and (np.sort(rows, axis=1)[:, 4:] == np.arange(5)).all() and (rows[:, 5:] == -1).all()
 
 
 @pytest.mark.parametrize(("way", "kind"), WAYS)

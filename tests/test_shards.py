@@ -1,7 +1,6 @@
 """Shards against the one library of the same gallery; F58: shards of different settings are refused."""
 
 import dataclasses
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from fashion16_lib.search.building import build_library, hash_and_sort, library_
 from fashion16_lib.search.hyperplanes import RandomHyperplanes
 from fashion16_lib.search.library import Library
 from fashion16_lib.search.library_file import write_library
-from fashion16_lib.search.shards import Shards, merge_nearest
+from fashion16_lib.search.shards import SHARD, Shards, merge_nearest
 from fashion16_lib.settings import Fashion16Error
 
 BOUNDS = (0, 70, 71, 230, 300)
@@ -23,20 +22,20 @@ def whole(photos, head, cached_vgg):
     return Library(build_library(photos.gallery, head, cached_vgg, RandomHyperplanes(64, 0), "predicted", True))
 
 
-def shard_bytes(photos, head, cached_vgg, rows, seed=0, split_by="predicted", features=True):
+def shard_bytes(photos, head, cached_vgg, number, of=4, bounds=BOUNDS, seed=0, split_by="predicted", features=True):
     gallery, planes = photos.gallery.sorted_by_id(), RandomHyperplanes(64, seed)
     planes.fit(cached_vgg.extract(gallery.images))
-    part = gallery.take(rows)
+    part = gallery.take(range(bounds[number], bounds[number + 1]))
     codes, stored_under, kept = hash_and_sort(
         [(slice(0, len(part)), cached_vgg.extract(part.images))], planes, part, part.labels, split_by, features, head,
         gallery.class_names)
-    settings = library_settings(gallery, head, cached_vgg, planes, split_by)
+    settings = {**library_settings(gallery, head, cached_vgg, planes, split_by), SHARD: [number, of]}
     return write_library(settings, planes, codes, stored_under, part.ids, part.labels, head.arrays, kept)
 
 
 @pytest.fixture(scope="module")
 def cut(photos, head, cached_vgg):
-    return [Library(shard_bytes(photos, head, cached_vgg, range(*bounds))) for bounds in pairwise(BOUNDS)]
+    return [Library(shard_bytes(photos, head, cached_vgg, number)) for number in range(4)]
 
 
 def test_joined_shards_are_the_very_bytes_of_the_whole(cut, whole):
@@ -71,29 +70,35 @@ def test_merging_finds_what_sorting_everything_finds(data):
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"split_by": "label"}])
 def test_f58_shards_of_other_settings_are_refused_with_the_setting_named(photos, head, cached_vgg, cut, change):
-    other = Library(shard_bytes(photos, head, cached_vgg, range(70, 300), **change))
+    other = Library(shard_bytes(photos, head, cached_vgg, 1, **change))
     with pytest.raises(Fashion16Error, match="hash" if "seed" in change else "split_by"):
-        Shards([cut[0], other])
+        Shards([cut[0], other, *cut[2:]])
 
 
 def test_f58_a_shard_of_another_gallery_or_with_its_own_mean_is_refused(photos, head, cached_vgg, cut):
     other = dataclasses.replace(photos, gallery=photos.gallery.take(range(200)))
     with pytest.raises(Fashion16Error, match="dataset_sha256"):
-        Shards([cut[0], Library(shard_bytes(other, head, cached_vgg, range(100, 200)))])
+        Shards([*cut[:3], Library(shard_bytes(other, head, cached_vgg, 3, bounds=(0, 1, 2, 150, 200)))])
     first = cut[1]
     moved = RandomHyperplanes(64, 0).fit(cached_vgg.extract(photos.gallery.images[:9]))
     own_mean = write_library(first.settings, moved, first.all_codes(), first.stored_under(), first.ids(),
                              first.labels(), first.decider_arrays(), first.features(np.arange(1)).astype(np.float16))
     with pytest.raises(Fashion16Error, match="another mean"):
-        Shards([cut[0], Library(own_mean)])
+        Shards([cut[0], Library(own_mean), *cut[2:]])
 
 
-def test_f58_a_shard_given_twice_or_out_of_order_or_without_features_is_refused(photos, head, cached_vgg, cut):
-    for wrong in ([cut[0], cut[0]], [cut[1], cut[0]]):
-        with pytest.raises(Fashion16Error, match="in the gallery's order"):
+def test_f58_a_shard_that_is_missing_twice_there_or_out_of_order_is_refused(cut):
+    for wrong in (cut[:3], [*cut[:2], cut[3]], [*cut[:3], cut[0]], [cut[1], cut[0], *cut[2:]]):
+        with pytest.raises(Fashion16Error, match="each once, in the gallery's order"):
             Shards(wrong)
-    bare = Library(shard_bytes(photos, head, cached_vgg, range(70, 300), features=False))
-    with pytest.raises(Fashion16Error, match="keeps features"):
-        Shards([cut[0], bare])
     with pytest.raises(Fashion16Error, match="got none"):
         Shards([])
+
+
+def test_f58_shards_that_overlap_or_keep_features_differently_are_refused(photos, head, cached_vgg, cut):
+    longer = Library(shard_bytes(photos, head, cached_vgg, 0, bounds=(0, 71)))
+    with pytest.raises(Fashion16Error, match="follow each other by id"):
+        Shards([longer, *cut[1:]])
+    bare = Library(shard_bytes(photos, head, cached_vgg, 3, features=False))
+    with pytest.raises(Fashion16Error, match="keeps features"):
+        Shards([*cut[:3], bare])

@@ -2,11 +2,14 @@
 
 import os
 import pickle
+import shutil
 import time
 
 import numpy as np
 import pytest
 
+from fashion16_lib.data.dataset import load_dataset
+from fashion16_lib.models.softmax_head import SoftmaxHead
 from fashion16_lib.models.vgg16 import Vgg16Extractor
 from fashion16_lib.search.hyperplanes import RandomHyperplanes, add_rows
 from fashion16_lib.search.library import Library
@@ -55,9 +58,12 @@ def test_shards_that_are_there_are_kept_and_damaged_ones_built_again(
 
     paths = build()
     before = [path.stat().st_mtime_ns for path in paths]
-    paths[1].write_bytes(paths[1].read_bytes()[:-100])
+    whole = paths[1].read_bytes()
+    paths[1].write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])      # a bit of its data
     paths[2].unlink()
-    assert build() == paths
+    (tmp_path / ".00002-of-00003.h5.x.partial").touch()         # what a killed run leaves
+    (tmp_path / "00000-of-00009.h5").touch()
+    assert build() == paths and sorted(tmp_path.iterdir()) == paths
     after = [path.stat().st_mtime_ns for path in paths]
     assert after[0] == before[0] and after[1] != before[1] and joined(paths) == alone.library.to_bytes()
     build_shards(two_workers, photos.gallery, head, one_thread, tmp_path, n_bits=32, rows_a_shard=100)
@@ -84,6 +90,9 @@ def test_workers_search_shards_as_one_library(two_workers, photos, head, one_thr
         for found, expected in zip(search_shards(two_workers, paths, codes, 20, number),
                                    alone.library.search(codes, 20, number), strict=True):
             np.testing.assert_array_equal(found, expected)
+    for wrong in (paths[:-1], [*paths[:-1], paths[0]], []):
+        with pytest.raises(Fashion16Error, match="shards"):
+            search_shards(two_workers, wrong, codes, 20)
 
 
 def test_a_running_cluster_is_joined_by_its_address_and_left_running(photos, head, one_thread, alone, tmp_path):
@@ -110,7 +119,7 @@ def test_what_cannot_be_spread_is_refused_before_anything_runs(two_workers, phot
 
 def test_workers_listen_on_this_computer_alone_and_want_their_keys(two_workers):
     import psutil
-    from distributed import Client
+    from distributed import Client, Security
 
     processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
     listening = {each.laddr.ip for process in processes for each in process.net_connections("tcp")
@@ -118,14 +127,34 @@ def test_workers_listen_on_this_computer_alone_and_want_their_keys(two_workers):
     assert listening == {"127.0.0.1"}
     address = two_workers.scheduler.address
     assert address.startswith("tls://127.0.0.1:")
-    with pytest.raises((OSError, TypeError, ValueError)):
-        Client(address, timeout=5)
+    with pytest.raises(OSError):
+        Client(address, security=Security.temporary(), timeout="3s")           # other keys
+
+
+def test_an_address_elsewhere_without_tls_is_refused():
+    with pytest.raises(Fashion16Error, match="must begin with tls://"), workers(address="tcp://192.0.2.7:8786"):
+        pass
+
+
+@pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
+def test_peoples_own_pictures_are_read_by_the_workers(two_workers, closet, one_thread, tmp_path, zipped):
+    path = shutil.make_archive(str(tmp_path / "mine"), "zip", closet) if zipped else closet
+    gallery = load_dataset("class-folder", "smoke", path=path).gallery
+    head = SoftmaxHead.fit_images(gallery, one_thread)
+    expected = Fashion16.build(gallery, head, one_thread, n_bits=32)
+    paths = build_shards(two_workers, gallery, head, one_thread, tmp_path / "shards", n_bits=32, rows_a_shard=32)
+    assert joined(paths) == expected.library.to_bytes()
 
 
 def test_an_extractor_travels_as_settings_and_is_built_once(one_thread):
     message = pickle.dumps(one_thread)
     first, second = pickle.loads(message), pickle.loads(message)
     assert len(message) < 1000 and first is second and first.fingerprint == one_thread.fingerprint
+
+
+def test_threads_of_keras_are_not_set_here():
+    with pytest.raises(ValueError, match="ONNX Runtime's"):
+        Vgg16Extractor(LAYER, PIXELS, "keras", n_threads=1)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])

@@ -75,6 +75,10 @@ class Zip:
             raise ValueError(f"{path}: got no whole zip ({error}), expected one; get it again") from error
         self._members = {member.filename: member for member in self._archive.infolist() if not member.is_dir()}
 
+    def __reduce__(self) -> tuple:
+        """Travel to another process as a path; it is opened there."""
+        return Zip, (self.root,)
+
     def __str__(self) -> str:
         return str(self.root)
 

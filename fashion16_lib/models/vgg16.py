@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +83,7 @@ class SeveralLayers:
     pixels : side of the square input, 32 to 1024
     runtime : "onnxruntime" or "keras", whose features differ by less than a hundred thousandth of the largest; None:
         see choose_runtime
-    n_threads : of ONNX Runtime; 0: one a core
+    n_threads : of ONNX Runtime; 0: one a core. Keras's are its backend's
     """
 
     kind = "vgg16-layers"
@@ -99,6 +99,9 @@ class SeveralLayers:
             "kind": self.kind, "layers": list(layers), "pixels": self.pixels, "weights_sha256": WEIGHTS_SHA256,
         }
         if self.runtime == "keras":
+            if n_threads:
+                raise ValueError(f"n_threads is ONNX Runtime's, got {n_threads} with Keras; leave it, or use runtime="
+                                 "\"onnxruntime\"")
             self.forward = self.network.predict_on_batch        # one pass, without the loop of Keras's predict
         else:
             from fashion16_lib.models.onnx_vgg16 import OnnxPass
@@ -181,6 +184,6 @@ class Vgg16Extractor(SeveralLayers):
         return cls(fingerprint["layer"], fingerprint["pixels"])
 
 
-@cache
+@lru_cache(maxsize=4)
 def _built_once(*settings: Any) -> Vgg16Extractor:
     return Vgg16Extractor(*settings)

@@ -59,11 +59,13 @@ def translations() -> dict[str, Path]:
 
 
 def write_chinese(folder: Path) -> list[Path]:
-    """Write the Chinese edition's notebooks into a folder, for JupyterLab and the book; return their paths."""
+    """Write the Chinese edition's notebooks, for JupyterLab, into a folder two levels below the project's."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, prose in translations().items():
-        node = nbformat.read(home() / "notebooks" / f"{name}.ipynb", as_version=4)
+        node = translated(nbformat.read(home() / "notebooks" / f"{name}.ipynb", as_version=4), prose)
+        for cell in node.cells:
+            cell.source = cell.source.replace("](../", "](../../")
         written.append(folder / f"{name}.ipynb")
-        nbformat.write(translated(node, prose), written[-1])
+        nbformat.write(node, written[-1])
     return written

@@ -24,7 +24,8 @@ class HandedOver:
     name : the engine, and its kind of index
     numbers : what it holds, "codes" or "features"
     efforts : how far it may look, from hasty to thorough: candidates kept in a graph, or lists looked into
-    search : queries (q, ...), k and an effort -> gallery rows, (q, k) int64, the nearest first; -1 where none was found
+    search : queries like the gallery's vectors, k and an effort -> gallery rows, (q, k) int64, the nearest first; -1
+        where no more were found
     save : writes the index to a file that the engine opens without this library
     """
 
@@ -52,23 +53,23 @@ def faiss_graph_of_codes(codes: np.ndarray) -> HandedOver:
 
 
 def faiss_lists_of_features(features: np.ndarray, n_lists: int = 0, seed: int = 0) -> HandedOver:
-    """Return features (n, d) in FAISS's lists around k-means' centres, IVF; by cosine.
+    """Return features (n, d) of length 1 in FAISS's lists around k-means' centres, IVF; by cosine.
 
-    n_lists : 0 takes four times the root of n, FAISS's advice
+    n_lists : 0 takes four times the root of n, FAISS's advice, as far as a list has 39 items to learn its centre from
     """
     import faiss
 
-    unit = _of_length_1(features)
-    n_lists = n_lists or max(1, min(len(unit) // 39, round(4 * len(unit) ** 0.5)))       # 39 points a list, or it warns
-    centres = faiss.IndexFlatIP(unit.shape[1])
-    index = faiss.IndexIVFFlat(centres, unit.shape[1], n_lists, faiss.METRIC_INNER_PRODUCT)
-    index.cp.seed = seed + 1
-    index.train(unit)
-    index.add(unit)
+    features = check_features(features)
+    n_lists = n_lists or max(1, min(len(features) // 39, round(4 * len(features) ** 0.5)))
+    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(features.shape[1]), features.shape[1], n_lists,
+                               faiss.METRIC_INNER_PRODUCT)
+    index.cp.seed = seed
+    index.train(features)
+    index.add(features)
 
     def search(queries: np.ndarray, k: int, effort: int) -> np.ndarray:
         index.nprobe = effort
-        return index.search(_of_length_1(queries), k)[1]
+        return index.search(queries, k)[1]
 
     efforts = sorted({min(n_lists, effort) for effort in (1, 4, 16, 64, n_lists)})
     return HandedOver("FAISS, lists of features", "features", tuple(efforts), search,
@@ -81,9 +82,8 @@ def usearch_graph_of_codes(codes: np.ndarray) -> HandedOver:
 
 
 def usearch_graph_of_features(features: np.ndarray) -> HandedOver:
-    """Return features (n, d) in USearch's graph for cosine, kept as float16."""
-    unit = _of_length_1(features)
-    return _usearch(unit, unit.shape[1], "cos", "f16", "features")
+    """Return features (n, d) of length 1 in USearch's graph for cosine, kept as float16."""
+    return _usearch(check_features(features), features.shape[1], "cos", "f16", "features")
 
 
 def _usearch(vectors: np.ndarray, n_axes: int, metric: str, kept_as: str, numbers: str) -> HandedOver:
@@ -94,12 +94,10 @@ def _usearch(vectors: np.ndarray, n_axes: int, metric: str, kept_as: str, number
 
     def search(queries: np.ndarray, k: int, effort: int) -> np.ndarray:
         index.expansion_search = effort                         # type: ignore[misc]     # its setter stands apart
-        found = index.search(np.ascontiguousarray(queries), min(k, len(index)), threads=1)
-        return np.asarray(found.keys).astype(np.int64).reshape(len(queries), -1)
+        rows = np.full((len(queries), k), -1, np.int64)
+        for row, query in zip(rows, queries, strict=True):
+            found = index.search(query, k, threads=1).keys      # as many as there are
+            row[: len(found)] = found
+        return rows
 
     return HandedOver(f"USearch, graph of {numbers}", numbers, EFFORTS, search, lambda path: index.save(str(path)))
-
-
-def _of_length_1(features: np.ndarray) -> np.ndarray:
-    features = check_features(features)
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)

@@ -3,7 +3,8 @@
     a shard's images -> features, which stay on their worker -> sum over all rows, in order -> mean and planes
                                                              -> codes, by class -> the shard's file
 
-What a lost worker held is computed again by another: every step gives the same bytes wherever it runs.
+What a lost worker held is computed again by another. On equal machines, with one thread each, every step gives the same
+bytes wherever it runs.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -30,7 +32,7 @@ from fashion16_lib.search.building import hash_and_sort, library_settings
 from fashion16_lib.search.hyperplanes import Hyperplanes, RandomHyperplanes, add_rows
 from fashion16_lib.search.library import Library
 from fashion16_lib.search.library_file import write_library
-from fashion16_lib.search.shards import merge_nearest
+from fashion16_lib.search.shards import SHARD, ShardInfo, merge_nearest, starts_of
 from fashion16_lib.settings import Fashion16Error
 
 if TYPE_CHECKING:
@@ -46,12 +48,21 @@ def workers(n_workers: int = 2, address: str = "") -> Iterator[Client]:
     Parameters
     ----------
     n_workers : processes, where no address is given; they listen on 127.0.0.1, behind keys made for this run alone
-    address : of a Dask scheduler, "tls://host:port". Its workers run whatever they are sent, as Dask's do, and need
-        this library and, for lazy pictures, the same folders: join only machines that you trust
+    address : of a Dask scheduler, "tls://host:port", with the keys that Dask's configuration names
+        (distributed.comm.tls). Its workers run whatever they are sent, as Dask's do, and need this library and, for
+        lazy pictures, the same folders: join only machines that you trust
+
+    Raises
+    ------
+    Fashion16Error : an address on another machine without TLS
     """
     from distributed import Client, LocalCluster
 
     if address:
+        parts = urlsplit(address)
+        if parts.scheme != "tls" and parts.hostname not in ("127.0.0.1", "localhost"):
+            raise Fashion16Error(f"workers on other machines run what they are sent, so their address must begin with "
+                                 f"tls://, got {address!r}; set up keys (distributed.comm.tls in Dask's configuration)")
         with Client(address) as client:
             yield client
         return
@@ -61,13 +72,14 @@ def workers(n_workers: int = 2, address: str = "") -> Iterator[Client]:
 
 
 def lose_a_worker(client: Client) -> Thread:
-    """Kill a worker of this machine as soon as it holds a result; the thread that does so, already started."""
-    address, process = next(iter(client.run(os.getpid).items()))
+    """Kill a worker as soon as it holds a shard's features; return the thread that does so, already started."""
+    address = next(iter(client.scheduler_info()["workers"]))
 
     def kill() -> None:
-        while not client.has_what()[address]:
+        while not any(key.startswith("extract") for key in client.has_what().get(address, ())):
             time.sleep(0.01)
-        os.kill(process, signal.SIGKILL)
+        with suppress(OSError):                                 # it can't answer any more
+            client.run(lambda: os.kill(os.getpid(), signal.SIGKILL), workers=[address])
 
     killer = Thread(target=kill, daemon=True)
     killer.start()
@@ -93,8 +105,8 @@ def build_shards(
     ----------
     client : of `workers`
     gallery, classifier, n_bits, seed, centred, split_by : as for `Fashion16.build`, with random planes
-    extractor : is sent to the workers; with n_threads=1 a worker takes one core, and any number gives the same bytes
-    folder : of the shards, one file each
+    extractor : is sent to the workers; on equal machines n_threads=1 makes equal features, and so equal bytes
+    folder : of the shards, one file each, and of nothing else
     rows_a_shard : images a shard holds
 
     Returns
@@ -114,68 +126,107 @@ def build_shards(
         raise ValueError(f"rows_a_shard must be a whole number from 1, got {rows_a_shard!r}; use {ROWS_A_SHARD}")
     gallery = gallery.sorted_by_id()
     starts = range(0, len(gallery), rows_a_shard)
-    parts = [gallery.take(range(start, min(start + rows_a_shard, len(gallery)))) for start in starts]
-    paths = [folder / f"{number:05d}-of-{len(parts):05d}.h5" for number in range(len(parts))]
+    parts = {folder / f"{number:05d}-of-{len(starts):05d}.h5":
+             (gallery.take(range(start, min(start + rows_a_shard, len(gallery)))),
+              {**settings, SHARD: [number, len(starts)]}) for number, start in enumerate(starts)}
     with only_writer(folder / "shards"):
-        kept = {path: shard for path, part in zip(paths, parts, strict=True)
-                if (shard := _shard_there(path, settings, part)) is not None}
-        planes = next(iter(kept.values())).hasher if kept else None
-        missing = {path: part for path, part in zip(paths, parts, strict=True) if path not in kept}
-        _compute(client, missing, classifier, extractor, planes or hasher, settings)
-    return paths
+        for left in (*folder.glob(".*.partial"), *(set(folder.glob("*-of-*.h5")) - parts.keys())):
+            left.unlink()                                       # of a killed run, or of another cut
+        planes = _keep_what_fits(parts)
+        missing = {path: part for path, part in parts.items() if not path.exists()}
+        _compute(client, missing, classifier, extractor, planes or hasher)
+    return list(parts)
+
+
+def _keep_what_fits(parts: dict[Path, tuple[Dataset, dict[str, Any]]]) -> Hyperplanes | None:
+    """Remove shards that are damaged, of other items or of other settings; return the planes of those that stay."""
+    kept: list[Library] = []
+    for path, (part, settings) in parts.items():
+        with suppress(Fashion16Error, OSError):
+            shard = Library(path)
+            shard.content()                                     # all of it, against its checksums
+            if shard.settings == settings and shard.ids() == part.ids and (
+                    not kept or ShardInfo.of(shard).planes_sha256 == ShardInfo.of(kept[0]).planes_sha256):
+                kept.append(shard)
+                continue
+        path.unlink(missing_ok=True)
+    return kept[0].hasher if kept else None
 
 
 def _compute(
-    client: Client, missing: dict[Path, Dataset], classifier: Decider, extractor: Extractor, hasher: Hyperplanes,
-    settings: dict[str, Any],
+    client: Client, missing: dict[Path, tuple[Dataset, dict[str, Any]]], classifier: Decider, extractor: Extractor,
+    hasher: Hyperplanes,
 ) -> None:
     """Write the missing shards; planes that aren't fitted yet are fitted to all of them."""
-    features = [client.submit(extractor.extract, part.images, pure=False) for part in missing.values()]
-    planes: Any = hasher
-    if isinstance(hasher, RandomHyperplanes):                   # no shard there yet
-        total = client.submit(np.zeros, extractor.n_features, pure=False)      # type: ignore[attr-defined]
-        for of_shard in features:
-            total = client.submit(add_rows, total, of_shard, pure=False)
-        planes = client.submit(hasher.fit_sum, total, sum(map(len, missing.values())), pure=False)
-    shards = {client.submit(_shard, of_shard, replace(part, images=part.images[:0]), planes, classifier, settings,
-                            pure=False): path
-              for of_shard, (path, part) in zip(features, missing.items(), strict=True)}
+    held: list[Future] = []
+
+    def submit(task: Callable, *given: Any) -> Future:
+        held.append(client.submit(task, *given, pure=False))
+        return held[-1]
+
     try:
+        features = [submit(extractor.extract, part.images) for part, _ in missing.values()]
+        planes = submit(_same, hasher)                          # sent once, not with each shard
+        if isinstance(hasher, RandomHyperplanes) and features:  # no shard there yet
+            total = submit(_zeros, features[0])
+            for of_shard in features:
+                total = submit(add_rows, total, of_shard)
+            planes = submit(hasher.fit_sum, total, sum(len(part) for part, _ in missing.values()))
+        shards = {submit(_shard, of_shard, replace(part, images=part.images[:0]), planes, classifier, settings): path
+                  for of_shard, (path, (part, settings)) in zip(features, missing.items(), strict=True)}
         for done in _as_done(features, "extracting"):
+            held.remove(done)
             features.remove(done)                               # its shard still holds on to it
         for done in _as_done(list(shards), "hashing"):
             replace_file(shards.pop(done), done.result())
+            held.remove(done)
     finally:
-        client.cancel([*features, *shards])                     # after Ctrl-C the workers stop, too
+        client.cancel(held)                                     # after Ctrl-C the workers stop, too
 
 
 def _as_done(futures: Sequence[Future], task: str) -> Iterator[Future]:
     """Yield futures as they are done, with a bar; what went wrong on a worker is raised here."""
     from distributed import as_completed
 
-    for future in progress(as_completed(futures), task, len(futures), "shard"):
+    for future in progress(as_completed(list(futures)), task, len(futures), "shard"):
         if future.status != "finished":
             future.result()
         yield future
 
 
+# ---------------------------------------------------------------- what runs on a worker
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _zeros(features: np.ndarray) -> np.ndarray:
+    return np.zeros(features.shape[1])
+
+
 def _shard(
     features: np.ndarray, part: Dataset, hasher: Hyperplanes, classifier: Decider, settings: dict[str, Any]
 ) -> bytes:
-    """Return the bytes of a shard, on a worker."""
+    """Return the bytes of a shard."""
     codes, stored_under, _ = hash_and_sort([(slice(0, len(part)), features)], hasher, part, part.labels,
                                            settings["split_by"], False, classifier, settings["class_names"])
     return write_library(settings, hasher, codes, stored_under, part.ids, part.labels,
                          getattr(classifier, "arrays", {}))
 
 
-def _shard_there(path: Path, settings: dict[str, Any], part: Dataset) -> Library | None:
-    """Return the shard that a former run wrote of this very part; None where there is none, or a damaged one."""
-    try:
-        shard = Library(path)
-        return shard if shard.settings == settings and shard.ids() == part.ids else None
-    except Fashion16Error:
-        return None
+def _search(path: str, codes: np.ndarray, k: int, number: int | None) -> tuple[np.ndarray, np.ndarray, ShardInfo]:
+    """Return what a shard finds, and what it tells of itself."""
+    shard = _opened(path, Path(path).stat().st_mtime_ns)
+    return *shard.search(codes, k, number), ShardInfo.of(shard)
+
+
+@lru_cache(maxsize=64)
+def _opened(path: str, _written: int) -> Library:
+    return Library(path)
+
+
+# ---------------------------------------------------------------- search
 
 
 def search_shards(
@@ -185,24 +236,17 @@ def search_shards(
 
     Parameters
     ----------
-    paths : of `build_shards`, in folders that the workers see; a worker keeps open what it has searched once
+    paths : of `build_shards`, in folders that the workers see; a worker keeps open what it has searched
     codes, k, number : as for `Library.search`
 
     Returns
     -------
     gallery rows and distances, as `Library.search` of the whole returns them
+
+    Raises
+    ------
+    Fashion16Error : as for `Shards`
     """
     found = client.gather([client.submit(_search, str(path), codes, k, number, pure=False) for path in paths])
-    starts = np.cumsum([0, *(n_items for _, _, n_items in found)])
+    starts = starts_of([info for _, _, info in found])
     return merge_nearest([(rows, distances) for rows, distances, _ in found], starts, k)
-
-
-def _search(path: str, codes: np.ndarray, k: int, number: int | None) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return what a shard finds, and how many items it has, on a worker."""
-    shard = _opened(path, Path(path).stat().st_mtime_ns)
-    return *shard.search(codes, k, number), shard.n_items
-
-
-@cache
-def _opened(path: str, _written: int) -> Library:
-    return Library(path)

@@ -42,6 +42,8 @@ EXERCISES = (
     ("23-learn-the-hash", {"N_ROTATIONS": 1, "SEED": 3}),
     ("24-rank-the-gaps", {"N_BITS": 256, "SEED": 4}),
     ("25-audit-the-data", {"NEAR_LEVELS": 12, "SEED": 1}),
+    ("60-spread-the-work", {"N_BITS": 256, "N_WORKERS": 3}),
+    ("61-hand-over-to-an-engine", {"N_HITS": 1}),
 )
 ON_PHOTOS = (
     ("15-search-photos", {"N_BITS": 256, "POOLING": "average"}),
@@ -313,6 +315,19 @@ def test_exercises_of_25(exercises):
     assert left["near_duplicates_across_split"] > 3 * base["near_duplicates_across_split"]
     moved = left["direct_precision_at_20"] - base["direct_precision_at_20"]
     assert 1e-6 < abs(moved) < 0.05
+
+
+def test_exercises_of_60(exercises):
+    left, base = exercises["60", 256, 3], expected("60-spread-the-work")
+    assert left["spread_identity_of_libraries"] == base["spread_identity_of_libraries"] == 1
+    assert left["spread_library_bytes_an_item"] > base["spread_library_bytes_an_item"] + 256 / 8 - 64 / 8 - 1
+    assert "3 workers" in left.tables["60-spread"]["name"].tolist()
+
+
+def test_exercises_of_61(exercises):
+    left = exercises["61", 1]
+    thorough = {name: left[name] for name in left.metrics if name.endswith("recall_at_1_thorough")}
+    assert len(thorough) == 4 and min(thorough.values()) > 0.9
 
 
 def test_exercises_of_26(exercises_on_photos):

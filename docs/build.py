@@ -1,6 +1,6 @@
 """Build the book from the committed notebooks, in English and in Chinese: nothing is run, nothing is fetched.
 
-    notebooks/*.ipynb, notebooks/zh/*.md, README.md, book/*  ->  build/book/en, zh  ->  Sphinx  ->  build/book/html
+    notebooks/*.ipynb, notebooks/zh/*.md, README.md, docs/*  ->  build/book/en, zh  ->  Sphinx  ->  build/book/html
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fashion16_lib.run.chinese import translated, translations
 from fashion16_lib.settings import out_folder
 
 ROOT = Path(__file__).resolve().parents[1]
-BOOK, OUT = ROOT / "book", out_folder() / "build" / "book"
+DOCS, OUT = ROOT / "docs", out_folder() / "build" / "book"
 PARTS = {                       # the tens digit -> its title in both languages
     "0": ("The method", "方法"),
     "1": ("The paper's experiments", "论文的实验"),
@@ -29,7 +29,8 @@ PARTS = {                       # the tens digit -> its title in both languages
     "5": ("Product search", ""),
     "6": ("Beyond one machine", ""),
 }
-LAYERS = ("data", "features", "models", "search", "evaluate", "report", "web", "run")
+LAYERS = ("base", "data", "features", "models", "search", "evaluate", "report", "web", "run", "program")
+BASE = ("settings", "files", "progress")
 PROTECTED = re.compile(r"```.*?```|^(?: {4}|#).*?$|`[^`\n]+`|!?\[[^\]\n]*\]\([^)\n]*\)|^\|[-:| ]+\|$|https?://\S+",
                        re.DOTALL | re.MULTILINE)
 NUMBERS = re.compile(r"\((\d\d(?:, \d\d)*)\)")
@@ -67,9 +68,9 @@ def lay_out(
 ) -> None:
     """Write the pages of one language where Sphinx finds them; with prose, in Chinese."""
     left_out = ("build.py", "zh", "__pycache__", *(PAGES if prose else ()))
-    shutil.copytree(BOOK, folder, ignore=shutil.ignore_patterns(*left_out))
+    shutil.copytree(DOCS, folder, ignore=shutil.ignore_patterns(*left_out))
     if prose:
-        shutil.copytree(BOOK / "zh", folder, dirs_exist_ok=True)
+        shutil.copytree(DOCS / "zh", folder, dirs_exist_ok=True)
     with (folder / "index.md").open("a", encoding="utf-8") as index:
         index.write(contents(notebooks, 1 if prose else 0))
     (folder / "notebooks").mkdir()
@@ -117,12 +118,15 @@ def write_api(folder: Path) -> None:
     """Write a page for each layer of the library: its modules with their docstrings."""
     folder.mkdir()
     head = "API reference"
-    pages = [head, "=" * len(head), "", "A module imports only from its own layer and those above it in this list.", "",
-             ".. toctree::", "   :maxdepth: 1", ""]
+    says = "A module imports only from its own layer and those above it; run and program see all."
+    pages = [head, "=" * len(head), "", says, "", ".. toctree::", "   :maxdepth: 1", ""]
     for layer in LAYERS:
         lines = [layer, "=" * len(layer), ""]
-        for path in sorted((ROOT / "fashion16_lib" / layer).glob("[a-z]*.py")):
-            module = f"fashion16_lib.{layer}.{path.stem}"
+        package = ["fashion16_lib"] if layer in ("base", "program") else ["fashion16_lib", layer]
+        for path in sorted(ROOT.joinpath(*package).glob("[a-z]*.py")):
+            if len(package) == 1 and (path.stem in BASE) != (layer == "base"):
+                continue
+            module = ".".join([*package, path.stem])
             lines += [module, "-" * len(module), "", f".. automodule:: {module}", "   :members:", ""]
         (folder / f"{layer}.rst").write_text("\n".join(lines), encoding="utf-8")
         pages.append(f"   {layer}")
@@ -146,7 +150,7 @@ def outside_protected(change: Change) -> Change:
 
 def terms_linked() -> Change:
     """Return a change that links the first mention of each term of the glossary on a page."""
-    glossary = (BOOK / "glossary.md").read_text(encoding="utf-8")
+    glossary = (DOCS / "glossary.md").read_text(encoding="utf-8")
     entries = re.findall(r"^([A-Za-z][\w -]*)$(?=\n  )", glossary, re.MULTILINE)
     forms = {form: entry for entry in entries for form in {entry, f"{entry}s", re.sub("y$", "ies", entry)}}
     words = re.compile(rf"\b({'|'.join(sorted(map(re.escape, forms), key=len, reverse=True))})\b", re.IGNORECASE)
@@ -175,7 +179,7 @@ def numbers_linked(notebooks: dict[str, Path]) -> Change:
 
 def cited() -> Change:
     """Return a change that puts a citation behind the words that references.bib gives for it."""
-    references = (BOOK / "references.bib").read_text(encoding="utf-8")
+    references = (DOCS / "references.bib").read_text(encoding="utf-8")
     entries = re.findall(r"@\w+\{(\w+),.*?cited_as = \{([^}]+)\}", references, re.DOTALL)
     keys = {words.strip(): key for key, phrases in entries for words in phrases.split(";")}
     phrases = re.compile("|".join(map(re.escape, keys)))

@@ -1,4 +1,4 @@
-"""How Sphinx builds the book; book/build.py lays out its pages and calls it. Nothing is fetched from elsewhere."""
+"""How Sphinx builds the book; docs/build.py lays out its pages and calls it. Nothing is fetched from elsewhere."""
 
 import os
 import re
