@@ -353,4 +353,4 @@ def test_screenshots(browser, address, tmp_path):
         with Image.open(io.BytesIO(taken)) as shot:
             assert shot.width == options.get("width", 1100) and shot.height >= 700
             assert len(shot.convert("RGB").getcolors(1 << 24)) > 100         # garments, text, bars: not a blank page
-            shot.convert("RGB").quantize(240, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
+            shot.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)

@@ -133,6 +133,7 @@ NEAR_TIE = "for_equal_precision"     # where two numbers of bits do almost equal
 OF_THE_MACHINE = {          # words of names whose numbers are times, or are made of times
     "time", "times", "ms", "seconds", "latency", "faster", "slower", "saved", "speedup", "linearity", "crossover",
     "weights",              # of networks: which can be had
+    "threads",              # whether several sum as one does
 }
 # At smoke a network that 200 photos train for 22 epochs is still on the steep part of its curve: another processor's
 # rounding moves these numbers further than chance is away. Its notebooks' own checks hold there too.
