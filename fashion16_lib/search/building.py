@@ -52,8 +52,8 @@ def build_library(
     ValueError : another split_by, or an empty gallery
     Fashion16Error : a gallery class that the classifier doesn't know
     """
-    settings = library_settings(gallery, classifier, extractor, hasher, split_by)
     gallery = gallery.sorted_by_id()
+    settings = library_settings(gallery, classifier, extractor, hasher, split_by)
     batches = FeatureBatches(extractor, gallery.images)
     if isinstance(hasher, RandomHyperplanes):
         hasher.fit_batches(features for _, features in batches)
@@ -76,7 +76,7 @@ def build_library(
 def library_settings(
     gallery: Dataset, classifier: Decider, extractor: Extractor, hasher: Hyperplanes, split_by: str
 ) -> dict[str, Any]:
-    """Return what a gallery's library tells of itself; see `build_library`."""
+    """Return what the library of a gallery, sorted by id, tells of itself; see `build_library`."""
     if split_by not in SPLITS:
         raise ValueError(f'split_by must be "label" or "predicted", got {split_by!r}')
     if len(gallery) == 0:
@@ -89,7 +89,7 @@ def library_settings(
         )
     return {
         "dataset": gallery.name,
-        "dataset_sha256": gallery.sorted_by_id().sha256,
+        "dataset_sha256": gallery.sha256,
         "class_names": list(gallery.class_names),
         "extractor": extractor.fingerprint,
         "decider": classifier.fingerprint,

@@ -118,13 +118,12 @@ def build_shards(
     ValueError, Fashion16Error : as for `Fashion16.build`; or a classifier that looks at images, not features, and is
         asked to sort; or somebody else writes to the folder
     """
-    hasher = RandomHyperplanes(n_bits, seed, centred)
+    hasher, gallery = RandomHyperplanes(n_bits, seed, centred), gallery.sorted_by_id()
     settings = library_settings(gallery, classifier, extractor, hasher, split_by)
     if split_by == "predicted" and not hasattr(classifier, "predict_proba_of_features"):
         raise Fashion16Error("workers classify by features; use a softmax head, or split_by=\"label\"")
     if rows_a_shard < 1:
         raise ValueError(f"rows_a_shard must be a whole number from 1, got {rows_a_shard!r}; use {ROWS_A_SHARD}")
-    gallery = gallery.sorted_by_id()
     starts = range(0, len(gallery), rows_a_shard)
     parts = {folder / f"{number:05d}-of-{len(starts):05d}.h5":
              (gallery.take(range(start, min(start + rows_a_shard, len(gallery)))),
