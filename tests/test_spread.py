@@ -10,7 +10,7 @@ import pytest
 
 from fashion16_lib.data.dataset import load_dataset
 from fashion16_lib.models.softmax_head import SoftmaxHead
-from fashion16_lib.models.vgg16 import Vgg16Extractor
+from fashion16_lib.models.vgg16 import Vgg16Extractor, _built_once
 from fashion16_lib.search.hyperplanes import RandomHyperplanes, add_rows
 from fashion16_lib.search.library import Library
 from fashion16_lib.search.retrieval import Fashion16
@@ -47,6 +47,13 @@ def test_workers_build_the_very_bytes_of_one_process(two_workers, photos, head, 
                              split_by="predicted", rows_a_shard=rows_a_shard)
         assert len(paths) == -(-300 // rows_a_shard)
         assert joined(paths) == alone.library.to_bytes()
+
+
+def test_a_worker_builds_one_vgg16_also_where_the_decider_has_its_own(photos, head, one_thread, tmp_path):
+    own = SoftmaxHead(head.arrays, head.class_names, Vgg16Extractor(LAYER, PIXELS, "onnxruntime"))
+    with workers(1) as client:
+        build_shards(client, photos.gallery, own, one_thread, tmp_path, split_by="predicted", rows_a_shard=150)
+        assert list(client.run(lambda: _built_once.cache_info().currsize).values()) == [1]
 
 
 def test_shards_that_are_there_are_kept_and_damaged_ones_built_again(

@@ -15,6 +15,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -165,13 +166,13 @@ def _compute(
 
     try:
         features = [submit(extractor.extract, part.images) for part, _ in missing.values()]
-        planes = submit(_same, hasher)                          # sent once, not with each shard
+        planes, decider = submit(_same, hasher), submit(_same, _with(extractor, classifier))     # once, not by shard
         if isinstance(hasher, RandomHyperplanes) and features:  # no shard there yet
             total = submit(_zeros, features[0])
             for of_shard in features:
                 total = submit(add_rows, total, of_shard)
             planes = submit(hasher.fit_sum, total, sum(len(part) for part, _ in missing.values()))
-        shards = {submit(_shard, of_shard, replace(part, images=part.images[:0]), planes, classifier, settings): path
+        shards = {submit(_shard, of_shard, replace(part, images=part.images[:0]), planes, decider, settings): path
                   for of_shard, (path, (part, settings)) in zip(features, missing.items(), strict=True)}
         for done in _as_done(features, "extracting"):
             held.remove(done)
@@ -181,6 +182,14 @@ def _compute(
             held.remove(done)
     finally:
         client.cancel(held)                                     # after Ctrl-C the workers stop, too
+
+
+def _with(extractor: Extractor, classifier: Decider) -> Decider:
+    """Return a decider that travels with the gallery's extractor: else each worker would build a second VGG-16."""
+    if hasattr(classifier, "extractor"):
+        classifier = copy(classifier)
+        classifier.extractor = extractor
+    return classifier
 
 
 def _as_done(futures: Sequence[Future], task: str) -> Iterator[Future]:
