@@ -15,6 +15,7 @@ from fashion16_lib.evaluate.code_quality import (
     precision_over_seeds,
     quality_by_bits,
     quality_of_codes,
+    recall_of_rows,
     trade_off,
 )
 from fashion16_lib.evaluate.metrics import cosine_precision, direct_precision, has_tie_at_k
@@ -97,6 +98,19 @@ def test_recall_is_one_for_the_codes_own_nearest_and_none_for_the_farthest():
         found = quality_of_codes(codes, query, labels, labels[:1], np.array([near]))
         assert found["recall"].item() == pytest.approx(recall) and not found["tie"].item()
         assert found["precision"].item() == 1
+
+
+def test_rows_that_tie_with_the_last_place_are_found_and_missing_ones_are_not():
+    distances = np.array([[3, 1, 2, 2, 9, 2]])                  # the three nearest: 1, 2, 2; another 2 is as near
+    for rows, share in (([1, 2, 3], 1), ([5, 3, 1], 1), ([1, 2, 0], 2 / 3), ([1, -1, -1], 1 / 3), ([4, 0, -1], 0)):
+        np.testing.assert_allclose(recall_of_rows(np.array([rows]), distances), [share])
+
+
+def test_the_rows_of_exact_search_have_recall_one_and_strangers_none(codes):
+    distances = hamming_distances(codes[1], codes[0])
+    order = np.argsort(distances, axis=1, kind="stable")
+    assert recall_of_rows(order[:, :20], distances).tolist() == [1.0] * len(order)
+    assert recall_of_rows(order[:, -20:], distances).tolist() == [0.0] * len(order)
 
 
 def test_first_bits_of_long_codes_are_the_short_codes(gallery_features, query_features, photos, neighbors):

@@ -49,6 +49,24 @@ def exact_neighbors(queries: np.ndarray, gallery: np.ndarray, k: int = N_HITS) -
     return found
 
 
+def recall_of_rows(rows: np.ndarray, distances: np.ndarray, rounding: float = 1e-6) -> np.ndarray:
+    """Return the share of each query's k nearest that an approximate engine found, (q,) float64.
+
+    Many codes tie at the last place, and any of them is as near as another: a row counts as found if it is no farther
+    than the k-th nearest.
+
+    Parameters
+    ----------
+    rows : (q, k) gallery rows, none twice; -1 where the engine found no more
+    distances : (q, n) exact, to all of the gallery
+    rounding : by which an equal distance may exceed the last one
+    """
+    k = rows.shape[1]
+    last = np.partition(distances, k - 1, axis=1)[:, k - 1: k]
+    of_rows = np.take_along_axis(distances, np.maximum(rows, 0), axis=1)
+    return ((of_rows <= last + rounding) & (rows >= 0)).mean(axis=1)
+
+
 def codes_of(
     gallery: np.ndarray, queries: np.ndarray, n_bits: int, seed: int, centred: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -26,6 +26,8 @@ UNITS = {       # part of a metric's name -> its unit; the first that fits
     "microseconds": "us",
     "seconds": "s",
     "_loss": "nats",
+    "_hours": "h",
+    "_bytes_an_": "bytes",
     "parameters": "count",
     "_n_": "count",
 }

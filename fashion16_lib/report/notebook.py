@@ -87,7 +87,7 @@ class Notebook:
         (folder / f"{name}.md").write_text(f"{table.to_markdown(index=False)}\n\n{said}\n", encoding="utf-8")
         latex = table.to_latex(index=False, escape=True, float_format="%.4g", caption=_latex(said), label=f"tab:{name}")
         (folder / f"{name}.tex").write_text(latex, encoding="utf-8")
-        return table.style.hide(axis="index").format(precision=4)
+        return table.style.hide(axis="index").format(precision=4, thousands=",").set_caption(caption)
 
     def metrics(self, dataset_sha256: str, **values: Value) -> pd.DataFrame:
         """Write this notebook's metrics file; return its records as a table.
