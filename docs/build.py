@@ -34,9 +34,11 @@ BASE = ("settings", "files", "progress")
 PROTECTED = re.compile(r"```.*?```|^(?: {4}|#).*?$|`[^`\n]+`|!?\[[^\]\n]*\]\([^)\n]*\)|^\|[-:| ]+\|$|https?://\S+",
                        re.DOTALL | re.MULTILINE)
 NUMBERS = re.compile(r"\((\d\d(?:, \d\d)*)\)")
+NAMED = re.compile(r"\*\*(?:What you need\.|你需要什么。)\*\*.*|[Nn]otebook \d\d|as in \d\d|笔记本 \d\d")
+NUMBER = re.compile(r"(?<!\d)\d\d(?!\d| MB)")
 BOX = re.compile(r"^## (On your own|自己动手)\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 PAGES = ("glossary.md", "start.md", "index.md", "references.md")        # of the English edition alone
-PAGES_AT_THE_END = ("glossary", "sections", "api/index", "references")
+PAGES_AT_THE_END = ("glossary", "sections", "api/index", "contributing", "references")
 Change = Callable[[str], str]
 
 
@@ -47,6 +49,8 @@ def main() -> int:
     chinese = {name: english[name] for name in translations()}
     lay_out(OUT / "en", english, lambda: [terms_linked(), numbers_linked(english), cited(), boxed, kept_inside])
     (OUT / "en" / "sections.md").write_text(sections(), encoding="utf-8")
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("](", "](../")     # as from a notebook
+    (OUT / "en" / "contributing.md").write_text(kept_inside(guide), encoding="utf-8")
     write_api(OUT / "en" / "api")
     lay_out(OUT / "zh", chinese, lambda: [numbers_linked(chinese), boxed, kept_inside], translations())
     return sphinx("en", OUT / "en", OUT / "html") or sphinx("zh_CN", OUT / "zh", OUT / "html" / "zh")
@@ -121,8 +125,9 @@ def write_api(folder: Path) -> None:
     says = "A module imports only from its own layer and those above it; run and program see all."
     pages = [head, "=" * len(head), "", says, "", ".. toctree::", "   :maxdepth: 1", ""]
     for layer in LAYERS:
-        lines = [layer, "=" * len(layer), ""]
         package = ["fashion16_lib"] if layer in ("base", "program") else ["fashion16_lib", layer]
+        title = ".".join(package) if len(package) > 1 else f"fashion16_lib, {layer}"
+        lines = [title, "=" * len(title), ""]
         for path in sorted(ROOT.joinpath(*package).glob("[a-z]*.py")):
             if len(package) == 1 and (path.stem in BASE) != (layer == "base"):
                 continue
@@ -167,14 +172,19 @@ def terms_linked() -> Change:
 
 
 def numbers_linked(notebooks: dict[str, Path]) -> Change:
-    """Return a change that makes links of notebooks' numbers in brackets."""
+    """Return a change that makes links of notebooks' numbers, in brackets or where they are said to be notebooks."""
     by_number = {name[:2]: f"{name}.ipynb" for name in notebooks}
 
     def linked(match: re.Match) -> str:
         numbers = match.group(1).split(", ")
         return "(" + ", ".join(f"[{n}]({by_number[n]})" if n in by_number else n for n in numbers) + ")"
 
-    return outside_protected(lambda text: NUMBERS.sub(linked, text))
+    def one(match: re.Match) -> str:
+        return f"[{match.group()}]({by_number[match.group()]})" if match.group() in by_number else match.group()
+
+    in_brackets = outside_protected(lambda text: NUMBERS.sub(linked, text))
+    in_words = outside_protected(lambda text: NUMBER.sub(one, text))
+    return lambda source: NAMED.sub(lambda match: in_words(match.group()), in_brackets(source))
 
 
 def cited() -> Change:

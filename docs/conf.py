@@ -5,6 +5,8 @@ import re
 
 from sphinx.search.zh import SearchChinese
 
+from fashion16_lib.run.chinese import translations
+
 LANGUAGE = os.environ.get("FASHION16_BOOK_LANGUAGE", "en")
 TITLES = {"en": "Fashion-16, reproduced", "zh_CN": "Fashion-16 复现"}
 
@@ -25,6 +27,9 @@ html_copy_source = False
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["book.css"]
+html_js_files = ["book.js"]
+html_show_copyright = False
+html_context = {"translated": ["index", *(f"notebooks/{name}" for name in translations())]}
 templates_path = ["_templates"]
 html_sidebars = {"**": ["sidebar/brand.html", "language.html", "sidebar/search.html", "sidebar/scroll-start.html",
                         "sidebar/navigation.html", "sidebar/scroll-end.html"]}

@@ -84,6 +84,8 @@ def test_terms_numbers_and_papers_are_linked_and_exercises_stand_in_boxes(pages)
     assert any("references.html#" in link for link in addresses(text, ("a", "href")))
     handing_over = pages[Path("notebooks/61-hand-over-to-an-engine.html")].article
     assert any(link.endswith("12-time-a-query.html") for link in addresses(handing_over, ("a", "href")))
+    needs = pages[Path("notebooks/05-search-by-image.html")].find("strong", string="What you need.").parent
+    assert [link.text for link in needs.find_all("a")] == ["02", "04"]
     sections = pages[Path("sections.html")]
     assert any(row.find("td").text == "Table 3" and "13 · compare SIFT and CNN" in row.text
                for row in sections.find_all("tr")[1:])
@@ -97,6 +99,23 @@ def test_the_api_reference_has_every_module_and_its_docstrings(pages):
     search = pages[Path("api/search.html")].text
     assert "Compare a query's code with every code of the library" in search.replace("’", "'")
     assert "w_j . (x - mean) >= 0" in search                    # formulas as they are written
+
+
+def test_a_page_leads_to_itself_in_the_other_language_and_its_frame_speaks_that_language(site, pages):
+    for path, page in pages.items():
+        address = page.select_one(".language a")["href"]
+        there = Path(os.path.normpath(path.parent / address))
+        twin = Path(*path.parts[1:]) if path.parts[0] == "zh" else Path("zh") / path
+        if path.parent.name == "notebooks":
+            assert there == (twin if twin in pages else Path("zh/index.html")), path
+        frame = " ".join(part.text for part in page.select(".related-pages, .toc-title, .back-to-top"))
+        assert not re.search(r"[\u4e00-\u9fff]" if path.parts[0] != "zh" else "Next|Previous|page|top", frame), path
+    assert "下一页" in pages[Path("zh/notebooks/05-search-by-image.html")].text
+
+
+def test_the_contribution_guide_is_a_page(pages):
+    text = pages[Path("contributing.html")].article.text
+    assert "How to add something" in text and "street_photos.py" in text
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -129,6 +148,22 @@ def test_a_page_fits_a_telephone_and_loads_all_its_pictures(site, browser, name)
     assert all(url.startswith(("file:", "data:")) for url in asked)
     size = page.evaluate("parseFloat(getComputedStyle(document.querySelector('article')).fontSize)")
     assert size >= 14
+    page.close()
+
+
+def test_figures_stay_legible_on_a_telephone(site, browser):
+    page = browser.new_page(viewport={"width": NARROW, "height": 740})
+    page.goto((site / "notebooks/60-spread-the-work.html").as_uri())
+    assert min(page.evaluate("[...document.querySelectorAll('.cell_output img')].map(i => i.clientWidth)")) > 600
+    page.close()
+
+
+def test_the_list_of_chapters_shows_where_the_reader_is(site, browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 740})
+    page.goto((site / "notebooks/61-hand-over-to-an-engine.html").as_uri())
+    box = page.locator(".sidebar-scroll .current-page").bounding_box()
+    assert 0 < box["y"] < 740
+    assert page.evaluate("window.scrollY") == 0
     page.close()
 
 
