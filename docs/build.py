@@ -49,8 +49,8 @@ def main() -> int:
     chinese = {name: english[name] for name in translations()}
     lay_out(OUT / "en", english, lambda: [terms_linked(), numbers_linked(english), cited(), boxed, kept_inside])
     (OUT / "en" / "sections.md").write_text(sections(), encoding="utf-8")
-    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("](", "](../")     # as from a notebook
-    (OUT / "en" / "contributing.md").write_text(kept_inside(guide), encoding="utf-8")
+    guide = re.sub(r"\]\((?!https?:)", "](../", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    (OUT / "en" / "contributing.md").write_text(kept_inside(guide), encoding="utf-8")     # links as from a notebook
     write_api(OUT / "en" / "api")
     lay_out(OUT / "zh", chinese, lambda: [numbers_linked(chinese), boxed, kept_inside], translations())
     return sphinx("en", OUT / "en", OUT / "html") or sphinx("zh_CN", OUT / "zh", OUT / "html" / "zh")

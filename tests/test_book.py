@@ -101,7 +101,7 @@ def test_the_api_reference_has_every_module_and_its_docstrings(pages):
     assert "w_j . (x - mean) >= 0" in search                    # formulas as they are written
 
 
-def test_a_page_leads_to_itself_in_the_other_language_and_its_frame_speaks_that_language(site, pages):
+def test_a_page_leads_to_itself_in_the_other_language_and_its_frame_speaks_that_language(pages):
     for path, page in pages.items():
         address = page.select_one(".language a")["href"]
         there = Path(os.path.normpath(path.parent / address))
